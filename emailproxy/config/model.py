@@ -1,0 +1,149 @@
+"""What does a configuration say? Servers to offer, accounts to log in, and switches, checked and frozen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from emailproxy.secret import Secret
+
+__all__ = ["Account", "Config", "Fault", "MailProtocol", "Server", "Settings"]
+
+
+class MailProtocol(enum.Enum):
+    """The three protocols, by the names that configuration sections use."""
+
+    IMAP = "IMAP"
+    POP = "POP"
+    SMTP = "SMTP"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake in the configuration: where it is, what it is, and what would be right."""
+
+    file: str
+    section: str | None
+    option: str | None
+    problem: str
+    """One clause, with the offending value where it is no secret: ``port 70000 is outside 1-65535``."""
+    remedy: str
+    """What to write instead."""
+
+    def __str__(self) -> str:
+        where = self.file
+        if self.section is not None:
+            where += f" [{self.section}]"
+        if self.option is not None:
+            where += f" {self.option}"
+        return f"{where}: {self.problem}; {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One local port and the mail server it stands for."""
+
+    section: str
+    """The section's name, e.g. ``IMAP-1993``."""
+    protocol: MailProtocol
+    local_port: int
+    server_address: str
+    server_port: int
+    local_address: str | None = None
+    """None: every interface, IPv4 and IPv6."""
+    server_starttls: bool = False
+    """Upstream speaks STARTTLS/STLS first; otherwise TLS from the first octet."""
+    local_starttls: bool = False
+    """Downstream is offered STARTTLS/STLS; otherwise TLS from the first octet if there is a certificate."""
+    local_certificate_path: Path | None = None
+    local_key_path: Path | None = None
+
+    @property
+    def local_tls(self) -> bool:
+        """Whether the mail client can use TLS towards us."""
+        return self.local_certificate_path is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A configured identity and how to get a token for it, catch-all templates already merged in."""
+
+    name: str
+    """The user name towards the mail server, and the record's name in the store."""
+    section: str
+    """The section it comes from; a template (``@example.com`` or ``@``) for a caught account."""
+    oauth2_flow: str
+    token_url: str
+    client_id: str | None = None
+    """Not printed by ``repr``: with ``service_account`` it may announce a key."""
+    client_secret: Secret | None = None
+    permission_url: str | None = None
+    oauth2_scope: str | None = None
+    oauth2_resource: str | None = None
+    redirect_uri: str | None = None
+    redirect_listen_address: str | None = None
+    use_pkce: bool = False
+    jwt_certificate_path: Path | None = None
+    jwt_key_path: Path | None = None
+
+    def named(self, name: str) -> Account:
+        """This template for the user `name`."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The ``[emailproxy]`` section."""
+
+    delete_account_token_on_password_error: bool = True
+    """A wrong password marks the account for a new consent (and never deletes the old tokens)."""
+    encrypt_client_secret_on_first_use: bool = False
+    use_login_password_as_client_credentials_secret: bool = False
+    allow_catch_all_accounts: bool = False
+    login_wait: float | None = None
+    """Seconds a login waits for a person's consent; None: 60 for IMAP and POP, 30 for SMTP."""
+    drain: float = 30.0
+    """Seconds that live sessions get when the proxy stops."""
+    max_connections: int = 10_000
+    """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
+    max_connections_per_address: int = 1_000
+    """Connections of one client address at a time, loopback excepted: an office behind one address fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration file, without a fault."""
+
+    path: Path
+    servers: tuple[Server, ...]
+    accounts: Mapping[str, Account]
+    """Accounts with a section of their own, by the section's name."""
+    templates: Mapping[str, Account] = field(default_factory=dict)
+    """Catch-all templates by section name (``@example.com``, ``@``), a domain's already merged over the global one.
+
+    Empty unless ``allow_catch_all_accounts`` is on.
+    """
+    settings: Settings = field(default_factory=Settings)
+    warnings: tuple[Fault, ...] = ()
+    """What works but is probably not meant: placeholders, unknown options, plain text on a public address."""
+
+    def account(self, user: str) -> Account | None:
+        """The account that logs in as `user`: its own section, else its domain's template, else the global one.
+
+        Mailbox names are compared without case, as the providers do. A caught account is named in lower case, so that
+        two spellings share one record.
+        """
+        if user in self.accounts:
+            return self.accounts[user]
+        folded = user.casefold()
+        for name, account in self.accounts.items():
+            if name.casefold() == folded:
+                return account
+        local, at, domain = folded.rpartition("@")
+        if not (local and at and domain):
+            return None
+        by_name = {name.casefold(): template for name, template in self.templates.items()}
+        template = by_name.get(f"@{domain}") or by_name.get("@")
+        return template.named(folded) if template is not None else None

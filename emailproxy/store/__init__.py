@@ -1,0 +1,1 @@
+"""Where tokens are kept: the contract, the registry of stores, and their async face."""
