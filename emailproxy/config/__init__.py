@@ -1,5 +1,21 @@
 """`emailproxy.config` -> frozen dataclasses, with every fault found before any socket opens."""
 
+from emailproxy.config.errors import ConfigError
 from emailproxy.config.model import Account, Config, Fault, MailProtocol, Server, Settings
+from emailproxy.config.reader import load
+from emailproxy.config.samples import PROVIDERS, sample
+from emailproxy.config.summary import describe
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "Server", "Settings"]
+__all__ = [
+    "PROVIDERS",
+    "Account",
+    "Config",
+    "ConfigError",
+    "Fault",
+    "MailProtocol",
+    "Server",
+    "Settings",
+    "describe",
+    "load",
+    "sample",
+]

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from emailproxy.secret import Secret
 
@@ -128,6 +129,16 @@ class Config:
     settings: Settings = field(default_factory=Settings)
     warnings: tuple[Fault, ...] = ()
     """What works but is probably not meant: placeholders, unknown options, plain text on a public address."""
+    _folded_accounts: Mapping[str, Account] = field(init=False, repr=False, compare=False)
+    _folded_templates: Mapping[str, Account] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up at every login: folded once here, so that thousands of accounts cost no more than one.
+        for name, sections in (("_folded_accounts", self.accounts), ("_folded_templates", self.templates)):
+            folded: dict[str, Account] = {}
+            for section, account in sections.items():
+                folded.setdefault(section.casefold(), account)
+            object.__setattr__(self, name, MappingProxyType(folded))
 
     def account(self, user: str) -> Account | None:
         """The account that logs in as `user`: its own section, else its domain's template, else the global one.
@@ -138,12 +149,11 @@ class Config:
         if user in self.accounts:
             return self.accounts[user]
         folded = user.casefold()
-        for name, account in self.accounts.items():
-            if name.casefold() == folded:
-                return account
+        account = self._folded_accounts.get(folded)
+        if account is not None:
+            return account
         local, at, domain = folded.rpartition("@")
         if not (local and at and domain):
             return None
-        by_name = {name.casefold(): template for name, template in self.templates.items()}
-        template = by_name.get(f"@{domain}") or by_name.get("@")
+        template = self._folded_templates.get(f"@{domain}") or self._folded_templates.get("@")
         return template.named(folded) if template is not None else None

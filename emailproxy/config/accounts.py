@@ -1,0 +1,254 @@
+"""Which accounts does a configuration know? Sections named by a mail address, catch-all templates merged in.
+
+A value is looked for in the account's own section, then in ``[@its-domain]``, then in ``[@]``; the templates count only
+with ``allow_catch_all_accounts``. What the proxy caches (tokens, salt) belongs to the store and is not read here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Final
+
+from emailproxy.config.certificates import check_pair
+from emailproxy.config.model import Account
+from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
+from emailproxy.config.servers import DOCUMENTATION
+from emailproxy.config.syntax import Section
+from emailproxy.secret import Secret
+
+__all__ = ["ACCOUNT_OPTIONS", "CACHED_OPTIONS", "FLOWS", "read_accounts"]
+
+ACCOUNT_OPTIONS: Final = frozenset(
+    {
+        "permission_url",
+        "token_url",
+        "oauth2_scope",
+        "oauth2_resource",
+        "oauth2_flow",
+        "redirect_uri",
+        "redirect_listen_address",
+        "client_id",
+        "client_secret",
+        "use_pkce",
+        "jwt_certificate_path",
+        "jwt_key_path",
+    }
+)
+CACHED_OPTIONS: Final = frozenset(
+    {
+        "token_salt",
+        "token_iterations",
+        "access_token",
+        "access_token_expiry",
+        "refresh_token",
+        "client_secret_encrypted",
+        "last_activity",
+    }
+)
+"""What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
+
+FLOWS: Final = ("authorization_code", "device", "client_credentials", "password", "service_account")
+"""The values of ``oauth2_flow``."""
+
+# Valid in a file, but this version cannot log in with them. Remove what has got its implementation.
+NOT_OFFERED: Final = frozenset({"device", "service_account"})
+
+_INTERACTIVE: Final = frozenset({"authorization_code", "device"})
+
+
+def read_accounts(
+    sections: Mapping[str, Section], *, catch_all: bool, findings: Findings
+) -> tuple[dict[str, Account], dict[str, Account]]:
+    """Accounts and templates by section name.
+
+    A template that lacks something serves only to complete other sections and is not among the templates.
+    """
+    named = [section for section in sections.values() if "@" in section.name]
+    templates = {section.name.casefold(): section for section in named if section.name.startswith("@")}
+    accounts: dict[str, Account] = {}
+    caught: dict[str, Account] = {}
+    spellings: dict[str, str] = {}
+    for section in named:
+        findings.check_names(section.name, section.own, ACCOUNT_OPTIONS | CACHED_OPTIONS | DOCUMENTATION)
+        is_template = section.name.startswith("@")
+        if is_template and not catch_all:
+            findings.warn(
+                section.name,
+                None,
+                "is a catch-all template, and allow_catch_all_accounts is off",
+                "write allow_catch_all_accounts = True into [emailproxy], or remove the section",
+            )
+            continue
+        options = _merged(section, templates if catch_all else {})
+        if not is_template and section.own <= CACHED_OPTIONS | DOCUMENTATION and _incomplete(options):
+            findings.warn(
+                section.name,
+                None,
+                "holds only what the proxy cached, and no catch-all template completes it",
+                "add its options, switch allow_catch_all_accounts on, or remove the section",
+            )
+            continue
+        _check_spelling(section.name, spellings, findings)
+        if is_template and _incomplete(options):
+            # Checked as far as it goes: the sections it completes are checked whole.
+            _check_values(Reader(section.name, options, findings), options)
+            findings.warn(
+                section.name, None, "is not complete by itself and catches nobody", f"add {_incomplete(options)}"
+            )
+            continue
+        account = _read_account(section.name, options, findings)
+        if account is not None:
+            (caught if is_template else accounts)[section.name] = account
+    for section in sections.values():
+        if "@" not in section.name and {"token_url", "client_id"} & section.own:
+            findings.warn(
+                section.name, None, "has an account's options but no mail address as its name", "name it [user@domain]"
+            )
+    return accounts, caught
+
+
+def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Option]:
+    """The section's options over its domain's over the global ones; cached options only from the section itself."""
+    domain = "@" + section.name.rpartition("@")[2].casefold()
+    merged: dict[str, Option] = {}
+    for source in (templates.get("@"), templates.get(domain), section):
+        if source is None:
+            continue
+        for name, text in source.options.items():
+            if name in ACCOUNT_OPTIONS:
+                merged[name] = Option(text, source.name if name in source.own else section.name)
+    return merged
+
+
+def _incomplete(options: Mapping[str, Option]) -> str | None:
+    """The first required option that is absent; None if all are there."""
+
+    def given(name: str) -> bool:
+        return name in options and bool(options[name].text.strip())
+
+    for name in ("token_url", "client_id"):
+        if not given(name):
+            return name
+    if not given("permission_url") and not given("oauth2_flow"):
+        return "permission_url or oauth2_flow"
+    password = given("oauth2_flow") and options["oauth2_flow"].text.strip() == "password"
+    by_resource = password and given("oauth2_resource")
+    return None if given("oauth2_scope") or by_resource else "oauth2_scope"
+
+
+def _check_spelling(name: str, spellings: dict[str, str], findings: Findings) -> None:
+    other = spellings.setdefault(name.casefold(), name)
+    if other != name:
+        findings.warn(
+            name, None, f"differs from [{other}] only in case, and mailboxes are compared without", "keep one of them"
+        )
+
+
+def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
+    """What can be said about each value without knowing the others."""
+    for name in sorted(ACCOUNT_OPTIONS & set(options)):
+        if reader.placeholder(name):
+            reader.warn(name, "this is still the sample's text", "write your own value, or remove an optional line")
+    reader.url("token_url")
+    reader.url("permission_url")
+    reader.boolean("use_pkce")
+    _check_redirect(reader)
+    _read_flow(reader)
+
+
+def _read_account(name: str, options: Mapping[str, Option], findings: Findings) -> Account | None:
+    before = len(findings.faults)
+    reader = Reader(name, options, findings)
+    _check_values(reader, options)
+
+    token_url = reader.required("token_url", "add the provider's token endpoint")
+    client_id = reader.required("client_id", "add the client id that the provider gave you")
+    permission_url = reader.text("permission_url")
+    flow = _read_flow(reader)
+    if permission_url is None and flow is None and reader.text("oauth2_flow") is None:
+        reader.fault(
+            "permission_url",
+            "without it, oauth2_flow is required",
+            "add the provider's authorisation endpoint, or oauth2_flow = client_credentials or password",
+        )
+    if permission_url is None and flow in _INTERACTIVE:
+        reader.required("permission_url", f"add the endpoint that the flow {flow} begins at")
+    if permission_url is not None:
+        flow = _with_permission_url(reader, flow)
+    if not (flow == "password" and reader.text("oauth2_resource")):
+        reader.required("oauth2_scope", "add the scope that the provider wants for mail")
+    if flow == "authorization_code" and reader.text("redirect_uri") is None:
+        reader.warn(
+            "redirect_uri", "without it nobody can authorise this account", "add redirect_uri = http://localhost"
+        )
+    if flow == "service_account" and not (options.get("client_secret") and reader.text("client_secret")):
+        reader.required("client_secret", "add the path of the key file (client_id = file) or the key (client_id = key)")
+    if flow in NOT_OFFERED:
+        reader.warn("oauth2_flow", f"this version does not offer the flow {flow} yet", "logins of this account fail")
+    check_pair(reader, "jwt_certificate_path", "jwt_key_path", rsa=True)
+
+    secret = reader.text("client_secret")
+    if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
+        return None
+    return Account(
+        name=name,
+        section=name,
+        oauth2_flow=flow,
+        token_url=token_url,
+        client_id=client_id,
+        client_secret=Secret(secret) if secret is not None else None,
+        permission_url=permission_url,
+        oauth2_scope=reader.text("oauth2_scope"),
+        oauth2_resource=reader.text("oauth2_resource"),
+        redirect_uri=reader.text("redirect_uri"),
+        redirect_listen_address=reader.text("redirect_listen_address"),
+        use_pkce=reader.boolean("use_pkce"),
+        jwt_certificate_path=reader.path("jwt_certificate_path"),
+        jwt_key_path=reader.path("jwt_key_path"),
+    )
+
+
+def _read_flow(reader: Reader) -> str | None:
+    flow = reader.text("oauth2_flow")
+    if flow is None or flow in FLOWS:
+        return flow
+    near = difflib.get_close_matches(flow.lower().replace("-", "_").replace(" ", "_"), FLOWS, n=1, cutoff=0.5)
+    remedy = f"did you mean {near[0]}?" if near else f"the flows are {', '.join(FLOWS)}"
+    printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
+    reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
+    return None
+
+
+def _with_permission_url(reader: Reader, flow: str | None) -> str | None:
+    """The classic proxy uses an authorisation endpoint that is there, whatever the flow says; its files rely on it."""
+    if flow is None and reader.text("oauth2_flow") is not None:
+        return None  # unknown, and said
+    if flow is None or flow in _INTERACTIVE:
+        return flow or "authorization_code"
+    reader.warn(
+        "oauth2_flow",
+        f"{flow} has no effect beside a permission_url: the account uses authorization_code",
+        "remove one of the two",
+    )
+    return "authorization_code"
+
+
+def _check_redirect(reader: Reader) -> None:
+    uri = reader.text("redirect_uri")
+    if uri is not None and PLACEHOLDER not in uri:
+        parts = split_url(uri)
+        web = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname)
+        # Native apps: a private-use scheme has a dot in it (RFC 8252 section 7.1), and the old out-of-band URN.
+        native = parts is not None and ("." in parts.scheme or uri.startswith("urn:ietf:wg:oauth:2.0:oob"))
+        if not (web or native):
+            reader.fault("redirect_uri", "this is no redirect URI", "write, for instance, http://localhost:8080")
+    address = reader.text("redirect_listen_address")
+    if address is not None and PLACEHOLDER not in address:
+        parts = split_url(address)
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+            reader.fault(
+                "redirect_listen_address",
+                "this is no address to listen at",
+                "write, for instance, http://10.0.0.5:8080",
+            )

@@ -1,0 +1,118 @@
+"""Can this certificate and this key be read, and do they belong together?"""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from emailproxy.config.options import Reader
+
+__all__ = ["check_pair"]
+
+# A chain with a key is a few KiB; a device or a log file by mistake must not fill the memory.
+MAX_PEM_OCTETS: Final = 1024 * 1024
+
+_PEM: Final = "name a readable file in PEM format"
+
+
+def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa: bool = False) -> bool:
+    """Check the files that two options name and note what is wrong with them.
+
+    The key may stand in the certificate's file; then its option is left out. Nothing is checked while a value is
+    still a placeholder.
+
+    Args:
+        reader: the section.
+        certificate_option: name of the option with the certificate's path.
+        key_option: name of the option with the key's path.
+        rsa: the key must be an RSA key.
+
+    Returns:
+        Whether there is a certificate to use.
+    """
+    certificate_path, key_path = reader.path(certificate_option), reader.path(key_option)
+    if reader.placeholder(certificate_option) or reader.placeholder(key_option):
+        return False
+    if certificate_path is None:
+        if key_path is not None:
+            reader.fault(certificate_option, f"there is a {key_option} but no certificate", "add it, or remove the key")
+        return False
+    pem = _read(reader, certificate_option, certificate_path)
+    certificate = _certificate(reader, certificate_option, certificate_path, pem) if pem is not None else None
+    if key_path is None:
+        if pem is None:
+            return False
+        if b"PRIVATE KEY-----" not in pem:
+            reader.fault(key_option, f"there is a {certificate_option} but no key", "add the path of its private key")
+            return False
+        key_pem, key_path, key_option = pem, certificate_path, certificate_option
+    else:
+        read = _read(reader, key_option, key_path)
+        if read is None:
+            return False
+        key_pem = read
+    key = _key(reader, key_option, key_path, key_pem)
+    if key is not None and rsa and not isinstance(key, RSAPrivateKey):
+        reader.fault(key_option, f"{key_path} is not an RSA key", "name an RSA key: the assertion is signed with RS256")
+        return False
+    if key is None or certificate is None:
+        return False
+    if _public(key.public_key()) != _public(certificate.public_key()):
+        reader.fault(key_option, f"{key_path} is not the key of {certificate_path}", "name the key that belongs to it")
+        return False
+    _check_validity(reader, certificate_option, certificate_path, certificate)
+    return True
+
+
+def _read(reader: Reader, option: str, path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(MAX_PEM_OCTETS + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        reader.fault(option, f"{path} cannot be read: {reason}", _PEM)
+        return None
+    if len(octets) > MAX_PEM_OCTETS:
+        reader.fault(option, f"{path} is too large for a certificate or key", _PEM)
+        return None
+    return octets
+
+
+def _certificate(reader: Reader, option: str, path: Path, pem: bytes) -> x509.Certificate | None:
+    try:
+        # The first is the server's own, the rest its chain.
+        return x509.load_pem_x509_certificates(pem)[0]
+    except ValueError:
+        reader.fault(option, f"{path} holds no certificate that can be read", _PEM)
+        return None
+
+
+def _key(reader: Reader, option: str, path: Path, pem: bytes) -> PrivateKeyTypes | None:
+    try:
+        return load_pem_private_key(pem, password=None)
+    except TypeError:
+        reader.fault(option, f"{path} is encrypted", "store the key without a passphrase, readable by the proxy only")
+    except (ValueError, UnsupportedAlgorithm):
+        reader.fault(option, f"{path} holds no private key that can be read", _PEM)
+    return None
+
+
+def _public(key: object) -> bytes:
+    # Every public key type of the library has it; the union of them has no common ancestor.
+    octets: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return octets
+
+
+def _check_validity(reader: Reader, option: str, path: Path, certificate: x509.Certificate) -> None:
+    now = dt.datetime.now(dt.UTC)
+    if certificate.not_valid_after_utc < now:
+        reader.warn(option, f"{path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}", "renew the certificate")
+    elif certificate.not_valid_before_utc > now:
+        reader.warn(option, f"{path} begins on {certificate.not_valid_before_utc:%Y-%m-%d}", "check the clock")

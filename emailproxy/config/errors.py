@@ -1,0 +1,21 @@
+"""What is raised when a configuration cannot be used? Every fault of it, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from emailproxy.config.model import Fault
+from emailproxy.failures import ProxyError
+
+__all__ = ["ConfigError"]
+
+
+class ConfigError(ProxyError):
+    """The configuration has faults; `str` prints one per line."""
+
+    def __init__(self, faults: Iterable[Fault], warnings: Iterable[Fault] = ()) -> None:
+        self.faults: tuple[Fault, ...] = tuple(faults)
+        """What must be mended, never empty."""
+        self.warnings: tuple[Fault, ...] = tuple(warnings)
+        """What was noticed besides."""
+        super().__init__("\n".join(str(fault) for fault in self.faults))

@@ -1,0 +1,157 @@
+"""Which servers does a configuration offer? Sections such as ``[IMAP-1993]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from emailproxy.config.certificates import check_pair
+from emailproxy.config.model import MailProtocol, Server
+from emailproxy.config.options import Findings, Option, Reader, is_loopback
+from emailproxy.config.syntax import Section
+
+__all__ = ["SERVER_OPTIONS", "read_servers"]
+
+SERVER_OPTIONS: Final = frozenset(
+    {
+        "server_address",
+        "server_port",
+        "local_address",
+        "server_starttls",
+        "starttls",
+        "local_starttls",
+        "local_certificate_path",
+        "local_key_path",
+    }
+)
+# Explanations that files of the classic proxy carry in any section.
+DOCUMENTATION: Final = frozenset({"documentation"})
+
+_SERVER: Final = re.compile(r"(?P<protocol>IMAP|POP|SMTP)-(?P<port>[0-9]+)")
+# What people write when they mean a server: another case, another separator, a name of a port.
+_ALMOST: Final = re.compile(
+    r"\s*(?P<protocol>imap|pop|smtp|submission)[34]?s?(?:rev1)?[\s_:./-]*(?P<port>[+-]?[0-9]{2,})\s*", re.IGNORECASE
+)
+_PROTOCOLS: Final = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP", "submission": "SMTP"}
+
+
+def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[Server, ...]:
+    """All servers of `sections` in their order; those with a fault are left out and the fault noted."""
+    servers: list[Server] = []
+    seen = False
+    for section in sections.values():
+        if match := _SERVER.fullmatch(section.name):
+            seen = True
+            server = _read_server(section, MailProtocol(match["protocol"]), match["port"], findings)
+            if server is not None:
+                _check_overlap(server, servers, findings)
+                servers.append(server)
+        elif match := _ALMOST.fullmatch(section.name):
+            seen = True
+            right = f"{_PROTOCOLS[match['protocol'].lower()]}-{match['port'].lstrip('+-')}"
+            findings.fault(
+                section.name,
+                None,
+                "looks like a server but is not",
+                f"name it [{right}]; the types are IMAP, POP and SMTP, and TLS towards the mail client comes from "
+                "local_certificate_path",
+            )
+        elif "@" not in section.name and {"server_address", "server_port"} <= section.own:
+            findings.warn(
+                section.name, None, "has a server's options but not a server's name", "name it, say, [IMAP-1993]"
+            )
+    if not seen:
+        findings.fault(
+            None, None, "there is no server", "add a section such as [IMAP-1993] with server_address and server_port"
+        )
+    return tuple(servers)
+
+
+def _read_server(section: Section, protocol: MailProtocol, port: str, findings: Findings) -> Server | None:
+    before = len(findings.faults)
+    findings.check_names(section.name, section.own, SERVER_OPTIONS | DOCUMENTATION)
+    options = {name: Option(text, section.name) for name, text in section.options.items()}
+    reader = Reader(section.name, options, findings)
+
+    # Longer numbers are out of range whatever they say, and int() is slow on them.
+    local_port = int(port) if len(port) <= 20 else 0
+    if not 1 <= local_port <= 65535:
+        reader.fault(None, f"port {port[:20]} is outside 1-65535", "name a port between 1 and 65535")
+    address = reader.required("server_address", "add the host name of the mail server")
+    if address is not None:
+        _check_address(reader, address)
+    reader.required("server_port", "add the port of the mail server, for instance 993, 995, 465 or 587")
+    server_port = reader.port("server_port")
+    local_address = (reader.text("local_address") or "").removeprefix("[").removesuffix("]") or None
+    local_starttls = reader.boolean("local_starttls")
+    starttls = reader.boolean("server_starttls", reader.boolean("starttls"))
+
+    certificate = reader.path("local_certificate_path")
+    if local_starttls and certificate is None:
+        reader.fault(
+            "local_starttls",
+            "there is no certificate to offer STARTTLS with",
+            "add local_certificate_path and local_key_path",
+        )
+    check_pair(reader, "local_certificate_path", "local_key_path")
+    if certificate is None and (local_address is None or not is_loopback(local_address)):
+        reader.warn(
+            "local_address",
+            f"mail passwords arrive without TLS on {local_address or 'every interface of this machine'}",
+            "write local_address = localhost, or add local_certificate_path and local_key_path",
+        )
+    if len(findings.faults) > before or address is None or server_port is None:
+        return None
+    return Server(
+        section=section.name,
+        protocol=protocol,
+        local_port=local_port,
+        server_address=address,
+        server_port=server_port,
+        local_address=local_address,
+        server_starttls=starttls,
+        local_starttls=local_starttls,
+        local_certificate_path=certificate,
+        local_key_path=reader.path("local_key_path"),
+    )
+
+
+def _check_address(reader: Reader, address: str) -> None:
+    if reader.placeholder("server_address"):
+        reader.fault("server_address", "this is still the sample's text", "write the host name of the mail server")
+    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address):
+        reader.fault(
+            "server_address",
+            f"{address if address.isprintable() and '@' not in address else 'the value'} is no host name",
+            "write the name alone, such as imap.example.com; the port goes to server_port",
+        )
+
+
+def _check_overlap(server: Server, others: list[Server], findings: Findings) -> None:
+    for other in others:
+        if other.local_port == server.local_port and _overlap(server.local_address, other.local_address):
+            findings.fault(
+                server.section,
+                None,
+                f"port {server.local_port} is also the port of [{other.section}]",
+                "give each server its own port, or each a local_address of its own",
+            )
+
+
+def _overlap(one: str | None, other: str | None) -> bool:
+    """Whether two listeners on one port would meet. Names are not looked up, only compared."""
+    first, second = (_normalised(address) for address in (one, other))
+    if first == second or "::" in (first, second):
+        return True
+    if "0.0.0.0" in (first, second):  # noqa: S104 - compared, not bound
+        return not (":" in first or ":" in second)
+    # localhost is 127.0.0.1 and ::1 at once.
+    return "localhost" in (first, second) and bool({"127.0.0.1", "::1"} & {first, second})
+
+
+def _normalised(address: str | None) -> str:
+    if address is None:
+        return "::"
+    folded = address.casefold().rstrip(".")
+    return {"0:0:0:0:0:0:0:0": "::", "*": "::", "0": "0.0.0.0", "0:0:0:0:0:0:0:1": "::1"}.get(folded, folded)  # noqa: S104

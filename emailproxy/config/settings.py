@@ -1,0 +1,46 @@
+"""What does the section ``[emailproxy]`` say?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from emailproxy.config.model import Settings
+from emailproxy.config.options import Findings, Option, Reader
+from emailproxy.config.servers import DOCUMENTATION
+from emailproxy.config.syntax import Section
+
+__all__ = ["SETTINGS_OPTIONS", "SETTINGS_SECTION", "read_settings"]
+
+SETTINGS_SECTION: Final = "emailproxy"
+SETTINGS_OPTIONS: Final = frozenset(Settings.__dataclass_fields__)
+
+
+def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settings:
+    """The switches and limits, or their defaults."""
+    for name in sections:
+        if name != SETTINGS_SECTION and name.strip().casefold() == SETTINGS_SECTION:
+            findings.fault(name, None, "looks like [emailproxy] but is not", "write the name in lower case")
+    section = sections.get(SETTINGS_SECTION)
+    if section is None:
+        return Settings()
+    findings.check_names(section.name, section.own, SETTINGS_OPTIONS | DOCUMENTATION)
+    options = {name: Option(text, section.name) for name, text in section.options.items()}
+    reader = Reader(section.name, options, findings)
+    default = Settings()
+    return Settings(
+        delete_account_token_on_password_error=reader.boolean(
+            "delete_account_token_on_password_error", default.delete_account_token_on_password_error
+        ),
+        encrypt_client_secret_on_first_use=reader.boolean("encrypt_client_secret_on_first_use"),
+        use_login_password_as_client_credentials_secret=reader.boolean(
+            "use_login_password_as_client_credentials_secret"
+        ),
+        allow_catch_all_accounts=reader.boolean("allow_catch_all_accounts"),
+        login_wait=reader.seconds("login_wait", default.login_wait),
+        drain=reader.seconds("drain", default.drain) or 0.0,
+        max_connections=reader.integer("max_connections", default.max_connections, least=1),
+        max_connections_per_address=reader.integer(
+            "max_connections_per_address", default.max_connections_per_address, least=1
+        ),
+    )
