@@ -48,7 +48,7 @@ class ProxyError(Exception):
     """Root of every error that emailproxy raises on purpose."""
 
 
-class LoginFailed(ProxyError):
+class LoginFailed(ProxyError):  # noqa: N818 - an outcome that travels as an exception
     """A login cannot go on; `failure` says why."""
 
     def __init__(self, failure: Failure) -> None:

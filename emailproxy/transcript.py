@@ -15,7 +15,24 @@ from emailproxy.config import MailProtocol
 __all__ = ["Transcript"]
 
 SAFE_COMMANDS: Final = frozenset(
-    "CAPABILITY NOOP ID LOGOUT STARTTLS ENABLE CAPA STLS QUIT EHLO HELO RSET MAIL RCPT DATA VRFY HELP".split()
+    {
+        "CAPABILITY",
+        "NOOP",
+        "ID",
+        "LOGOUT",
+        "STARTTLS",
+        "ENABLE",
+        "CAPA",
+        "STLS",
+        "QUIT",
+        "EHLO",
+        "HELO",
+        "RSET",
+        "MAIL",
+        "RCPT",
+        "DATA",
+        "HELP",
+    }
 )
 """Shown whole: none carries a credential."""
 
@@ -80,7 +97,7 @@ class Transcript:
             return _printable(" ".join(words))
         if verb in CREDENTIAL_COMMANDS:
             self._exchange = True
-            shown = words[: self._verb_at] + [verb]
+            shown = [*words[: self._verb_at], verb]
             rest = words[self._verb_at + 1 :]
             if rest and rest[0].upper() in MECHANISMS and verb in {"AUTH", "AUTHENTICATE"}:
                 shown.append(rest.pop(0).upper())

@@ -1,0 +1,216 @@
+"""What belongs to a running proxy, and how does it start, change and stop? The composition root.
+
+Three nurseries, from the outside in: *background* (probes, redirect listeners, the terminal, accept loops), *farewell*
+(the deadline of a drain) and *sessions*. A stop closes the accept loops, leaves the sessions nursery when the last
+session has ended, and only then takes the rest down.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import trio
+
+from emailproxy.config import Config, ConfigError, Server, load
+from emailproxy.connection import Scratch
+from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.listener import ListenerSet
+from emailproxy.logs import toggle_debug
+from emailproxy.oauth.consent import Consents
+from emailproxy.oauth.redirects import serve_redirects
+from emailproxy.oauth.terminal import read_pasted_redirects
+from emailproxy.oauth.tokens import open_broker
+from emailproxy.session import Services
+from emailproxy.store.cached import CachedStore
+from emailproxy.store.registry import open_store
+from emailproxy.throttle import Throttle
+from emailproxy.tls import UpstreamTls
+from emailproxy.upstream import UpstreamServers
+
+__all__ = ["NothingToServeError", "Options", "Proxy", "handle_signals"]
+
+log = logging.getLogger("emailproxy.app")
+
+PROBES = 8
+"""Servers asked for their capabilities at a time: enough for any start to be quick, no burst at a provider."""
+
+
+class NothingToServeError(ProxyError):
+    """No listener could be opened; the message says why of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line decides and a reload does not change."""
+
+    cache_store: str | None = None
+    """The store's address; None: the configuration file itself."""
+    external_auth: bool = False
+    """Redirected addresses are pasted only; no redirect listener is opened."""
+    local_server_auth: bool = False
+    """Redirects are received only; the terminal is not read. Wins over `external_auth`."""
+
+
+class Proxy:
+    """One running proxy.
+
+    Args:
+        config: checked and frozen; `reload` replaces it by what its file says then.
+        options: the command line's.
+    """
+
+    def __init__(self, config: Config, options: Options) -> None:
+        self._config = config
+        self._options = options
+        self._stopping = trio.Event()
+        self._hurrying = trio.Event()
+        self._reloaded = trio.Event()
+        self._listeners: ListenerSet | None = None
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def addresses(self) -> list[tuple[Server, str, int]]:
+        """What is bound: the server it stands for, address and port."""
+        return [] if self._listeners is None else self._listeners.addresses
+
+    def stop(self) -> None:
+        """Drain and end; called again: end at once."""
+        if self._stopping.is_set():
+            self._hurrying.set()
+        self._stopping.set()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until `stop`; announces itself when the listeners are bound.
+
+        Raises:
+            StoreError: the store's address is wrong or its extra is missing.
+            NothingToServeError: no listener could be opened.
+        """
+        _raise_file_limit()
+        for warning in self._config.warnings:
+            log.warning("%s", warning)
+        store = open_store(self._options.cache_store or f"file:{self._config.path}")
+        consents = Consents()
+        async with (
+            aclosing(CachedStore(store)) as records,
+            open_broker(records=records, consents=consents, settings=lambda: self._config.settings) as broker,
+            trio.open_nursery() as background,
+        ):
+            log.info("tokens are kept in %s", store.address)
+            scratch = Scratch()
+            upstreams = UpstreamServers(UpstreamTls(), scratch)
+            services = Services(lambda: self._config, broker, upstreams, Throttle())
+            async with trio.open_nursery() as farewell:
+                async with trio.open_nursery() as sessions:
+                    listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
+                    await listeners.apply(self._config.servers)
+                    if not listeners.addresses:
+                        sessions.cancel_scope.cancel()
+                        background.cancel_scope.cancel()
+                        raise NothingToServeError("no listener could be opened, see the errors above")
+                    background.start_soon(_probe, upstreams, self._config.servers)
+                    background.start_soon(self._receive_consent, consents)
+                    task_status.started()
+                    await self._stopping.wait()
+                    listeners.stop()
+                    farewell.start_soon(self._end_sessions, listeners, sessions)
+                farewell.cancel_scope.cancel()
+            background.cancel_scope.cancel()
+        log.info("stopped")
+
+    async def reload(self) -> None:
+        """Read the configuration file again. A faulty file changes nothing and is explained in the log."""
+        if self._listeners is None or self._stopping.is_set():
+            return
+        try:
+            # Certificates are read as well: not for the event loop.
+            config = await trio.to_thread.run_sync(load, self._config.path)
+        except ConfigError as error:
+            for fault in error.faults:
+                log.error("%s", fault)
+            log.error("configuration not reloaded: %d faults; the one in force stays", len(error.faults))
+            return
+        for warning in config.warnings:
+            log.warning("%s", warning)
+        self._config = config
+        await self._listeners.apply(config.servers)
+        reloaded, self._reloaded = self._reloaded, trio.Event()
+        reloaded.set()
+        log.info("configuration reloaded: %d servers, %d accounts", len(config.servers), len(config.accounts))
+
+    async def _receive_consent(self, consents: Consents) -> None:
+        """Listen for redirects of all accounts, and for pasted ones where there is a terminal."""
+        external_only = self._options.external_auth and not self._options.local_server_auth
+        async with trio.open_nursery() as nursery:
+            if not self._options.local_server_auth:
+                nursery.start_soon(read_pasted_redirects, consents)
+            while not external_only:
+                reloaded = self._reloaded
+                async with trio.open_nursery() as current:
+                    current.start_soon(serve_redirects, self._config.accounts.values(), consents)
+                    await reloaded.wait()
+                    current.cancel_scope.cancel()
+
+    async def _end_sessions(self, listeners: ListenerSet, sessions: trio.Nursery) -> None:
+        """Give live sessions their time, then say goodbye and close them."""
+        drain = self._config.settings.drain
+        log.info("stopping: %d sessions have up to %.0f s; a second signal ends them now", listeners.live, drain)
+        with trio.move_on_after(drain):
+            await self._hurrying.wait()
+        log.info("closing %d sessions", listeners.live)
+        listeners.say_goodbye(Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown"))
+        sessions.cancel_scope.cancel()
+
+
+async def handle_signals(proxy: Proxy, log_level: str) -> None:
+    """SIGTERM, SIGINT and SIGQUIT stop, SIGHUP reloads, SIGUSR1 toggles debug. Only in the main thread."""
+    stops = {signal.SIGTERM, signal.SIGINT}
+    others = {getattr(signal, name) for name in ("SIGQUIT", "SIGHUP", "SIGUSR1") if hasattr(signal, name)}
+    with trio.open_signal_receiver(*stops, *others) as signals:
+        async for number in signals:
+            match signal.Signals(number).name:
+                case "SIGHUP":
+                    log.info("SIGHUP: reloading the configuration")
+                    await proxy.reload()
+                case "SIGUSR1":
+                    log.warning("SIGUSR1: debug is %s", "on" if toggle_debug(log_level) else "off")
+                case name:
+                    log.info("%s: stopping", name)
+                    proxy.stop()
+
+
+async def _probe(upstreams: UpstreamServers, servers: Iterable[Server]) -> None:
+    """Ask each distinct server for its capabilities, so that the first client already sees them."""
+    limit = trio.CapacityLimiter(PROBES)
+    distinct = {(s.protocol, s.server_address, s.server_port): s for s in servers}
+
+    async def probe(server: Server) -> None:
+        async with limit:
+            await upstreams.probe(server)
+
+    async with trio.open_nursery() as nursery:
+        for server in distinct.values():
+            nursery.start_soon(probe, server)
+
+
+def _raise_file_limit() -> None:
+    """Two descriptors a session: the soft limit of 1,024 that many systems set would be 500 sessions."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError) as error:  # macOS names an unlimited hard limit that it does not accept
+            log.debug("open files stay limited to %d: %s", soft, error)

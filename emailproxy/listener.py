@@ -1,0 +1,330 @@
+"""Who may connect? Binds a server's local addresses, accepts, limits, and runs a session for each connection.
+
+This file holds the fence: whatever goes wrong in one session, even a mistake of ours, ends that session and no other.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import ssl
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+import trio
+
+from emailproxy.config import Server
+from emailproxy.connection import Connection, Scratch
+from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.session import Services, Session, goodbye
+from emailproxy.tls import downstream_context
+
+__all__ = ["BindError", "Listener", "ListenerSet"]
+
+log = logging.getLogger("emailproxy.listener")
+
+PAUSE = 0.1
+"""Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
+
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_CLIENT_GONE = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ETIMEDOUT})
+
+
+class BindError(ProxyError):
+    """No local address could be bound; the message says which, why, and what to do."""
+
+
+class Listener:
+    """One configured server: its sockets, its TLS context, its live sessions.
+
+    Args:
+        server: what to listen on and what it stands for.
+        services: what all sessions share.
+        scratch: the buffers that all connections of this thread share.
+        sessions: the nursery that sessions run in; they outlive the listener.
+
+    Raises:
+        OSError, ssl.SSLError: the certificate cannot be used (checked with the configuration before, but files change).
+    """
+
+    def __init__(self, server: Server, services: Services, scratch: Scratch, sessions: trio.Nursery) -> None:
+        self.server = server
+        self._services = services
+        self._scratch = scratch
+        self._nursery = sessions
+        self._context = _context(server)
+        self._sockets: list[socket.socket] = []
+        self._scope = trio.CancelScope()
+        self._sessions: set[Session] = set()
+        self._by_address: Counter[str] = Counter()
+
+    @property
+    def sessions(self) -> frozenset[Session]:
+        """The sessions that are alive now."""
+        return frozenset(self._sessions)
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The addresses and ports that are really bound."""
+        return [sock.getsockname()[:2] for sock in self._sockets]
+
+    async def bind(self) -> None:
+        """Bind every address that the configuration means.
+
+        Raises:
+            BindError: not one could be bound.
+        """
+        problems: list[str] = []
+        port = self.server.local_port
+        for family, host in await self._candidates():
+            try:
+                self._sockets.append(_listening_socket(family, host, port))
+            except OSError as error:
+                problems.append(f"{host} port {port}: {error.strerror or error}{_remedy(error, port)}")
+            else:
+                port = port or self._sockets[0].getsockname()[1]  # port 0: the same free port for both families
+        if not self._sockets:
+            raise BindError(f"[{self.server.section}] cannot listen on {'; '.join(problems)}")
+        for problem in problems:
+            # One family of two is common (no IPv6 in a container), and worth a line, not an end.
+            log.warning("[%s] not listening on %s", self.server.section, problem)
+        for host, port in self.addresses:
+            self._announce(host, port)
+
+    def reconfigure(self, server: Server) -> None:
+        """Stand for `server`, at the same local address, for connections to come; reads its certificate again.
+
+        Raises:
+            OSError, ssl.SSLError: the certificate cannot be used; everything stays as it was.
+        """
+        self._context = _context(server)
+        self.server = server
+
+    async def accept(self) -> None:
+        """Accept connections until `stop`. Sessions go on behind it."""
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    for sock in self._sockets:
+                        nursery.start_soon(self._accept_on, sock)
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Accept nothing more; the addresses are free when this returns. Harmless when repeated."""
+        self._scope.cancel()
+        for sock in self._sockets:
+            trio.lowlevel.notify_closing(sock.fileno())
+            sock.close()
+        if self._sockets:
+            log.info("%s stopped listening", self.server.section)
+        self._sockets.clear()
+
+    async def _candidates(self) -> list[tuple[int, str]]:
+        address = self.server.local_address
+        if address in (None, "::"):
+            candidates: list[tuple[int, str]] = [(socket.AF_INET, "0.0.0.0")]  # noqa: S104 - all interfaces is the default
+            if socket.has_ipv6:
+                candidates.append((socket.AF_INET6, "::"))
+            return candidates
+        try:
+            found = await trio.socket.getaddrinfo(address, self.server.local_port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise BindError(
+                f"[{self.server.section}] local_address {address} has no address ({error.strerror}); use an IP address"
+            ) from None
+        return list(dict.fromkeys((int(family), str(sockaddr[0])) for family, _, _, _, sockaddr in found))
+
+    def _announce(self, host: str, port: int) -> None:
+        server = self.server
+        local = "no TLS" if self._context is None else "STARTTLS" if server.local_starttls else "TLS"
+        shown = f"[{host}]" if ":" in host else host
+        upstream = "STARTTLS" if server.server_starttls else "TLS"
+        log.info(
+            "%s listening on %s:%d (%s) for %s:%d (%s)",
+            server.section, shown, port, local, server.server_address, server.server_port, upstream,
+        )  # fmt: skip
+        if self._context is None and not _is_loopback(host):
+            log.warning(
+                "%s on %s:%d is open to the network without TLS: passwords can be read on the way;"
+                " set local_certificate_path and local_key_path, or local_address = 127.0.0.1",
+                server.section, shown, port,
+            )  # fmt: skip
+
+    async def _accept_on(self, sock: socket.socket) -> None:
+        while True:
+            try:
+                client, address = sock.accept()
+            except BlockingIOError:
+                await trio.lowlevel.wait_readable(sock.fileno())
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    log.error(
+                        "%s cannot accept: %s; raise the limit of open files", self.server.section, error.strerror
+                    )
+                    await trio.sleep(PAUSE)
+                elif error.errno not in _CLIENT_GONE:
+                    raise
+            else:
+                self._admit(client, address[:2])
+                await trio.lowlevel.checkpoint()
+
+    def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Start a session, or refuse when there are too many."""
+        sock.setblocking(False)
+        settings = self._services.config().settings
+        host = address[0]
+        reason = None
+        if len(self._sessions) >= settings.max_connections:
+            reason = f"{settings.max_connections} connections of this listener (max_connections)"
+        elif self._by_address[host] >= settings.max_connections_per_address and not _is_loopback(host):
+            reason = f"{settings.max_connections_per_address} connections from {host} (max_connections_per_address)"
+        connection = Connection(sock, self._scratch)
+        if reason is not None:
+            failure = Failure(FailureKind.LIMIT, "Too many connections, please try again later.", reason)
+            log.warning(
+                "%s refused a connection from %s: %s (ref %s)", self.server.section, host, reason, failure.reference
+            )
+            if self._context is None or self.server.local_starttls:
+                try:
+                    connection.send_nowait(goodbye(self.server.protocol, failure))
+                except OSError as error:
+                    log.debug("%s: no goodbye: %s", host, error)
+            connection.close()
+            return
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        session = Session(connection, address, self.server, self._context, self._services)
+        self._sessions.add(session)
+        self._by_address[host] += 1
+        self._nursery.start_soon(self._fenced, session, host)
+
+    async def _fenced(self, session: Session, host: str) -> None:
+        try:
+            await session.run()
+        except Exception:
+            log.exception("%s: a session from %s ended by a mistake in emailproxy", self.server.section, host)
+        finally:
+            self._sessions.discard(session)
+            self._by_address[host] -= 1
+            if not self._by_address[host]:
+                del self._by_address[host]
+
+
+class ListenerSet:
+    """All listeners of the configuration in force.
+
+    Args:
+        services: what all sessions share.
+        scratch: the buffers that all connections of this thread share.
+        sessions: the nursery of the sessions.
+        accepting: the nursery of the accept loops.
+    """
+
+    def __init__(self, services: Services, scratch: Scratch, sessions: trio.Nursery, accepting: trio.Nursery) -> None:
+        self._services = services
+        self._scratch = scratch
+        self._sessions = sessions
+        self._accepting = accepting
+        self._listeners: dict[tuple[str | None, int], Listener] = {}
+        self._stopped: list[Listener] = []
+
+    @property
+    def addresses(self) -> list[tuple[Server, str, int]]:
+        """What is bound: the server it stands for, address and port."""
+        return [(each.server, *address) for each in self._listeners.values() for address in each.addresses]
+
+    @property
+    def live(self) -> int:
+        """Sessions alive now, those of stopped listeners included."""
+        return sum(len(listener.sessions) for listener in self._all())
+
+    async def apply(self, servers: Iterable[Server]) -> None:
+        """Listen for exactly `servers`: open new addresses, close others, change the rest in place.
+
+        A listener that cannot be opened or changed is an error in the log; the others go on.
+        """
+        wanted = {(server.local_address, server.local_port): server for server in servers}
+        for address in self._listeners.keys() - wanted.keys():
+            self._stop(self._listeners.pop(address))
+        for address, server in wanted.items():
+            known = self._listeners.get(address)
+            try:
+                if known is not None:
+                    known.reconfigure(server)
+                    continue
+                listener = Listener(server, self._services, self._scratch, self._sessions)
+                await listener.bind()
+            except BindError as error:
+                log.error("%s", error)
+            except OSError as error:  # includes ssl.SSLError
+                log.error("[%s] local_certificate_path cannot be used: %s", server.section, error)
+            else:
+                self._listeners[address] = listener
+                self._accepting.start_soon(listener.accept)
+
+    def stop(self) -> None:
+        """Accept nothing more on any address."""
+        while self._listeners:
+            self._stop(self._listeners.popitem()[1])
+
+    def say_goodbye(self, failure: Failure) -> None:
+        """Tell every live session's client that it ends now."""
+        for listener in self._all():
+            for session in listener.sessions:
+                session.say_goodbye(failure)
+
+    def _stop(self, listener: Listener) -> None:
+        listener.stop()
+        # Those without a session are forgotten, so that a thousand reloads keep nothing.
+        self._stopped = [each for each in (*self._stopped, listener) if each.sessions]
+
+    def _all(self) -> list[Listener]:
+        return [*self._listeners.values(), *self._stopped]
+
+
+def _context(server: Server) -> ssl.SSLContext | None:
+    if server.local_certificate_path is None:
+        return None
+    return downstream_context(server.local_certificate_path, server.local_key_path)
+
+
+def _listening_socket(family: int, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if sys.platform != "win32":  # there it would let another program take the port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # One socket for each family: then a failure of one is visible, and addresses are logged as they are.
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(socket.SOMAXCONN)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remedy(error: OSError, port: int) -> str:
+    match error.errno:
+        case errno.EACCES:
+            return (
+                f" (ports below 1024 need privileges: choose a higher one than {port}, or grant CAP_NET_BIND_SERVICE)"
+            )
+        case errno.EADDRINUSE:
+            return " (another program has it: stop that, or choose another port)"
+        case errno.EADDRNOTAVAIL:
+            return " (this machine has no such address)"
+        case _:
+            return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,410 @@
+"""What happens to one mail connection, from greeting to goodbye?
+
+Until login is over we are the mail server. Only with a token in hand is the upstream connection opened; then the two
+are joined. Every wait before that has its deadline here; the relay has its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import trio
+
+from emailproxy.config import Account, Config, MailProtocol, Server
+from emailproxy.connection import Connection
+from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.events import (
+    Abused,
+    CommandRefused,
+    Credentials,
+    CredentialsReceived,
+    Downstream,
+    LoggedOut,
+    NeedData,
+    StartTls,
+)
+from emailproxy.protocols.imap import DownstreamImap
+from emailproxy.protocols.pop3 import DownstreamPop3
+from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
+from emailproxy.protocols.smtp import DownstreamSmtp
+from emailproxy.relay import Relay
+from emailproxy.secret import Secret
+from emailproxy.throttle import Throttle
+from emailproxy.transcript import Transcript
+from emailproxy.upstream import (
+    ClientHello,
+    JoinedUpstream,
+    UpstreamRefusedError,
+    UpstreamServers,
+    UpstreamUnavailableError,
+)
+
+__all__ = ["Services", "Session", "Tokens", "goodbye"]
+
+log = logging.getLogger("emailproxy.session")
+
+CLIENT_LIMIT = 180.0
+"""Seconds that a client has between greeting (or refusal) and complete credentials, as Dovecot gives it."""
+
+HANDSHAKE_LIMIT = 30.0
+"""Seconds for TLS with the client: slow printers need a few."""
+
+ATTEMPTS = 5
+"""Failed logins after which a connection ends: clients try two or three mechanisms, guessers more."""
+
+SEND_LIMIT = 30.0
+"""Seconds for a reply of one line to leave: a client that does not read is gone."""
+
+IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
+"""Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
+
+LOGIN_WAITS = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProtocol.SMTP: 30.0}
+"""Seconds a login waits for a person's consent before the client hears "later"."""
+
+
+class Tokens(Protocol):
+    """What a session needs of the token broker."""
+
+    async def token(
+        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+    ) -> AccessToken:
+        """A token that the mail server will probably accept; never `refused`. Raises LoginFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions share."""
+
+    config: Callable[[], Config]
+    """The configuration in force now."""
+    tokens: Tokens
+    upstreams: UpstreamServers
+    throttle: Throttle
+
+
+class Session:
+    """One mail connection. Owns `client` and closes it when `run` ends.
+
+    Args:
+        client: the connection, just accepted.
+        address: the client's address and port, for the log.
+        server: what the listener stands for.
+        tls: the listener's TLS context, None if it has no certificate.
+        services: what all sessions share.
+    """
+
+    def __init__(
+        self,
+        client: Connection,
+        address: tuple[str, int],
+        server: Server,
+        tls: ssl.SSLContext | None,
+        services: Services,
+    ) -> None:
+        self._client = client
+        self._host = address[0]
+        self._peer = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+        self._server = server
+        self._context = tls
+        self._services = services
+        self._machine: Downstream | None = None
+        self._relay: Relay | None = None
+        self._failures = 0
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether login is over and octets are relayed."""
+        return self._relay is not None
+
+    async def run(self) -> None:
+        """Serve the client until the end. What a peer does wrong is a log line, not an exception."""
+        try:
+            joined = await self._serve_until_login()
+            if joined is not None:
+                account, upstream = joined
+                await self._join(account, upstream)
+        except OSError as error:
+            log.info("%s %s: connection of the client broke: %s", self._server.section, self._peer, error)
+        finally:
+            self._client.close()
+
+    def say_goodbye(self, failure: Failure) -> None:
+        """Tell the client why the session ends now, if that can be said at this moment. Never waits, never raises."""
+        if self._relay is not None:
+            self._relay.say_goodbye(goodbye(self._server.protocol, failure))
+        elif self._machine is not None:
+            self._machine.abort(failure)
+            try:
+                self._client.send_nowait(self._machine.data_to_send())
+            except OSError as error:
+                log.debug("%s: no goodbye: %s", self._peer, error)
+
+    # --- until login --------------------------------------------------------------------------------------------------
+
+    async def _serve_until_login(self) -> tuple[Account, JoinedUpstream] | None:
+        """Be the mail server until a login has worked; None if the client left or was sent away."""
+        if self._context is not None and not self._server.local_starttls and not await self._start_tls(self._context):
+            return None
+        machine = self._machine = self._downstream()
+        transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
+        deadline = trio.current_time() + CLIENT_LIMIT
+        while True:
+            event = machine.next_event()
+            await self._send(machine.data_to_send(), transcript)
+            match event:
+                case NeedData.NEED_DATA:
+                    data: bytes | None = None
+                    with trio.move_on_at(deadline):
+                        data = await self._client.receive()
+                    if data is None:
+                        await self._abort(
+                            FailureKind.LIMIT, "Too long without a login.", "no login in time", transcript
+                        )
+                        return None
+                    transcript.received(data)
+                    machine.receive_data(data)
+                case CredentialsReceived(credentials):
+                    joined = await self._log_in(machine, credentials, transcript)
+                    if joined is not None:
+                        return joined
+                    if self._failures >= ATTEMPTS:
+                        text = "Too many failed logins."
+                        await self._abort(FailureKind.LIMIT, text, f"{ATTEMPTS} failed logins", transcript)
+                        return None
+                    deadline = trio.current_time() + CLIENT_LIMIT
+                case StartTls():
+                    assert self._context is not None, "STARTTLS was not offered"
+                    if not await self._start_tls(self._context):
+                        return None
+                    machine.secured()
+                case CommandRefused(command):
+                    log.info("%s %s: %s before login was refused", self._server.section, self._peer, command)
+                case Abused(detail):
+                    await self._abort(
+                        FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript
+                    )
+                    return None
+                case LoggedOut():
+                    log.debug("%s %s: left without a login", self._server.section, self._peer)
+                    return None
+
+    async def _log_in(
+        self, machine: Downstream, credentials: Credentials, transcript: Transcript
+    ) -> tuple[Account, JoinedUpstream] | None:
+        """Answer one login. A refusal leaves the client connected, for the next attempt."""
+        started = trio.current_time()
+        try:
+            account, upstream = await self._authenticate(machine, credentials)
+        except LoginFailed as failed:
+            self._failures += 1
+            failure = failed.failure
+            delay = self._services.throttle.failed(self._host) if failure.kind is FailureKind.WRONG_CREDENTIALS else 0.0
+            self._log_login(credentials.user, credentials.mechanism, started, failure)
+            await trio.sleep(delay)
+            machine.refuse(failure)
+            return None
+        try:
+            self._services.throttle.succeeded(self._host)
+            machine.accept(upstream.logged_in)
+            with trio.fail_after(SEND_LIMIT):
+                await self._send(machine.data_to_send(), transcript)
+                await self._client.send(upstream.trailing_data)
+                await upstream.connection.send(machine.trailing_data)
+        except BaseException as error:
+            upstream.connection.close()
+            if isinstance(error, trio.TooSlowError):
+                raise TimeoutError("the login's answer was not taken") from None
+            raise
+        self._log_login(account.name, credentials.mechanism, started, None)
+        return account, upstream
+
+    async def _authenticate(self, machine: Downstream, credentials: Credentials) -> tuple[Account, JoinedUpstream]:
+        """From credentials to a logged-in upstream connection.
+
+        Raises:
+            LoginFailed: with what to tell the client and the operator.
+        """
+        config = self._services.config()
+        account = config.account(credentials.user)
+        if account is None:
+            raise LoginFailed(
+                Failure(
+                    FailureKind.MISCONFIGURED,
+                    "This account is not set up here.",
+                    f"no section for this account in {config.path}; add one, or allow catch-all accounts",
+                )
+            )
+        identity = credentials.authorisation_identity
+        if identity is not None and identity.casefold() != credentials.user.casefold():
+            # To ignore it would open another mailbox than the client asked for (RFC 4616 section 2).
+            raise LoginFailed(
+                Failure(
+                    FailureKind.MISCONFIGURED,
+                    "Acting as another user is not possible here.",
+                    "the client asked for an authorisation identity other than its user name; set only the user name",
+                )
+            )
+        wait = config.settings.login_wait
+        token: AccessToken | None = None
+        refused: AccessToken | None = None
+        while True:
+            with trio.move_on_after(LOGIN_WAITS[self._server.protocol] if wait is None else wait):
+                token = await self._services.tokens.token(
+                    account, credentials.password, refused=refused, client=self._peer
+                )
+            if token is None or token is refused:
+                raise LoginFailed(
+                    Failure(
+                        FailureKind.TEMPORARY,
+                        "No token for this account yet, please try again later.",
+                        "no token in time: consent is pending or the token endpoint is slow; see the lines above",
+                    )
+                )
+            try:
+                upstream = await self._services.upstreams.log_in(
+                    self._server, account.name, token.value, _client_hello(machine)
+                )
+            except UpstreamUnavailableError as error:
+                raise LoginFailed(
+                    Failure(FailureKind.TEMPORARY, "The mail server cannot be reached at the moment.", str(error))
+                ) from None
+            except UpstreamRefusedError as error:
+                if error.refused.temporary:
+                    raise LoginFailed(
+                        Failure(FailureKind.TEMPORARY, "The mail server is busy, please try again later.", str(error))
+                    ) from None
+                if refused is not None:
+                    raise LoginFailed(
+                        Failure(
+                            FailureKind.MISCONFIGURED,
+                            "The mail server refuses this account.",
+                            f"a fresh token was refused too: {error}; check the account's scope and permissions",
+                        )
+                    ) from None
+                # The token may have been revoked early: one more, before the client hears of it.
+                log.info("%s: token refused, trying a fresh one: %s", account.name, error)
+                refused = token
+            else:
+                return account, upstream
+
+    # --- after login --------------------------------------------------------------------------------------------------
+
+    async def _join(self, account: Account, upstream: JoinedUpstream) -> None:
+        started = trio.current_time()
+        self._machine = None  # its buffers are not needed for the hours to come
+        client, server = self._client, upstream.connection
+        up, down = client.received, server.received
+        try:
+            self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol])
+            ending = await self._relay.run()
+        finally:
+            server.close()
+        log.info(
+            "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
+            self._server.section,
+            account.name,
+            self._peer,
+            ending.value,
+            client.received - up,
+            server.received - down,
+            trio.current_time() - started,
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    def _downstream(self) -> Downstream:
+        capabilities = self._services.upstreams.capabilities(self._server)
+        starttls = self._server.local_starttls and self._context is not None
+        match self._server.protocol:
+            case MailProtocol.IMAP:
+                return DownstreamImap(capabilities=capabilities, starttls=starttls)
+            case MailProtocol.POP:
+                return DownstreamPop3(capabilities=capabilities, starttls=starttls)
+            case MailProtocol.SMTP:
+                return DownstreamSmtp(
+                    capabilities=capabilities, starttls=starttls, hostname=platform.node() or "localhost"
+                )
+
+    async def _start_tls(self, context: ssl.SSLContext) -> bool:
+        """Shake hands with the client; False if that failed (and was logged)."""
+        problem = f"no TLS handshake within {HANDSHAKE_LIMIT:.0f} s"
+        with trio.move_on_after(HANDSHAKE_LIMIT):
+            try:
+                await self._client.start_tls(lambda i, o: context.wrap_bio(i, o, server_side=True))
+            except OSError as error:
+                problem = f"TLS with the client failed: {error}"
+            else:
+                return True
+        log.info("%s %s: %s", self._server.section, self._peer, problem)
+        return False
+
+    async def _send(self, data: bytes, transcript: Transcript) -> None:
+        if not data:
+            return
+        transcript.sent(data)
+        with trio.move_on_after(SEND_LIMIT) as scope:
+            await self._client.send(data)
+        if scope.cancelled_caught:
+            raise TimeoutError("the client does not read")
+
+    async def _abort(self, kind: FailureKind, text: str, detail: str, transcript: Transcript) -> None:
+        assert self._machine is not None
+        failure = Failure(kind, text, detail)
+        log.warning("%s %s: %s (ref %s)", self._server.section, self._peer, detail, failure.reference)
+        self._machine.abort(failure)
+        await self._send(self._machine.data_to_send(), transcript)
+
+    def _log_login(self, account: str, mechanism: str, started: float, failure: Failure | None) -> None:
+        """The one line per login."""
+        milliseconds = (trio.current_time() - started) * 1000
+        shown = "".join(c if c.isprintable() else "?" for c in account[:128])
+        outcome = "ok" if failure is None else failure.kind.value
+        fields = {
+            "account": shown,
+            "client": self._peer,
+            "protocol": self._server.protocol.value,
+            "listener": self._server.section,
+            "mechanism": mechanism,
+            "outcome": outcome,
+            "milliseconds": round(milliseconds, 1),
+        }
+        if failure is None:
+            log.info(
+                "%s login account=%s client=%s mechanism=%r outcome=ok ms=%.1f",
+                self._server.section, shown, self._peer, mechanism, milliseconds, extra=fields,
+            )  # fmt: skip
+        else:
+            fields["ref"] = failure.reference
+            log.warning(
+                "%s login account=%s client=%s mechanism=%r outcome=%r ms=%.1f ref=%s: %s",
+                self._server.section, shown, self._peer, mechanism, outcome, milliseconds,
+                failure.reference, failure.detail, extra=fields,
+            )  # fmt: skip
+
+
+def goodbye(protocol: MailProtocol, failure: Failure) -> bytes:
+    """The line that ends a connection from our side."""
+    match protocol:
+        case MailProtocol.IMAP:
+            return imap_bye(failure.kind, told(failure))
+        case MailProtocol.POP:
+            return pop3_err(failure.kind, told(failure))
+        case MailProtocol.SMTP:
+            return smtp_goodbye(failure.kind, told(failure))
+
+
+def _client_hello(machine: Downstream) -> ClientHello:
+    match machine:
+        case DownstreamImap():
+            return ClientHello(imap_id=machine.client_id)
+        case DownstreamSmtp():
+            return ClientHello(smtp_name=machine.client_name)
+        case _:
+            return ClientHello()
