@@ -225,8 +225,10 @@ class Upstream(Protocol):
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What the server offered last before login: IMAP capability tokens, POP3 CAPA lines, SMTP EHLO lines
-        (without the greeting line). Empty if nothing is known."""
+        """What the server offered last before login; empty if nothing is known.
+
+        IMAP capability tokens, POP3 CAPA lines, SMTP EHLO lines (without the first, which greets).
+        """
         ...
 
     @property
