@@ -1,0 +1,337 @@
+"""How are records kept in a local INI file: the configuration file itself, or one of their own?
+
+One section per account, with the options of `Record`; whatever else the file holds is the human's and stays octet for
+octet. The classic proxy reads and writes the same format.
+"""
+
+from __future__ import annotations
+
+import configparser
+import errno
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from emailproxy.store.base import (
+    CACHED_OPTIONS,
+    Record,
+    StoreAddressError,
+    StoreConflictError,
+    StoreContentError,
+    Stored,
+    StoreDeniedError,
+    StoreError,
+    StoreUnavailableError,
+    Version,
+)
+from emailproxy_backends.ini import UnwritableError, edited, parsed
+from emailproxy_backends.replacing import replace
+
+__all__ = ["FileStore", "open_store"]
+
+# A replacement takes milliseconds; whoever holds the lock for longer than this hangs. Less than the write deadline of
+# CachedStore (15 s), so that the message that names the lock wins.
+LOCK_WAIT: Final = 10.0
+LOCK_POLL: Final = 0.01
+# File systems stamp times in steps of up to 10 ms (FAT: 2 s); within that, two contents can look alike.
+TIMESTAMP_STEP: Final = 2_000_000_000
+# How often a file is read again because it changed while it was read, before that counts as a failure.
+MAX_READS: Final = 10
+
+_BOM: Final = b"\xef\xbb\xbf"
+_PLAIN_SECRET: Final = "client_secret"  # noqa: S105 - an option's name
+_SEALED_SECRET: Final = "client_secret_encrypted"  # noqa: S105 - an option's name
+
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A file as it was read: its octets and what they say."""
+
+    octets: bytes
+    sections: Mapping[str, Mapping[str, str]]
+    folded: Mapping[str, str]
+    """Section names by their case-folded form."""
+
+    def section(self, account: str) -> str | None:
+        """The name of the account's section as the file spells it."""
+        return account if account in self.sections else self.folded.get(account.casefold())
+
+    def cached(self, section: str | None) -> dict[str, str]:
+        """The section's cached options that have a value."""
+        options = self.sections.get(section, {}) if section is not None else {}
+        return {name: options[name] for name in CACHED_OPTIONS if options.get(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """What `os.stat` says about one state of a file."""
+
+    identity: tuple[int, int, int, int, int]
+    settled: bool
+    """The last change was long enough ago for another one to show in `identity`."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Signature:
+        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
+        return cls(identity, age > TIMESTAMP_STEP)
+
+    def matches(self, status: os.stat_result) -> bool:
+        """Whether the file is certainly the same."""
+        return self.settled and self.identity == self.of(status).identity
+
+
+_EMPTY: Final = _Content(b"", {}, {})
+
+
+class FileStore:
+    """A `CacheStore` in an INI file, shared safely by the threads of a process and by processes of one machine.
+
+    An account's section is found by its exact name, or else by its name without regard to case. Writing replaces the
+    file under a lock (``PATH.lock``): see `emailproxy_backends.replacing`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        # The last content read, so that an unchanged file costs one stat.
+        self._known: tuple[_Signature, _Content] | None = None
+
+    def __repr__(self) -> str:
+        return f"<FileStore {self.address}>"
+
+    @property
+    def address(self) -> str:
+        """``file:PATH``."""
+        return f"file:{self._path}"
+
+    def load(self, account: str) -> Stored | None:
+        """The account's record, from the file as it is now.
+
+        Raises:
+            StoreDeniedError: the file may not be read.
+            StoreContentError: it is no INI file in UTF-8, or a number in the section is none.
+            StoreUnavailableError: it could not be read for another reason.
+        """
+        content = self._read()
+        return self._stored(content, content.section(account))
+
+    def save(self, account: str, record: Record, expected: Version | None) -> Version:
+        """Replace the cached options in the account's section, or append the section.
+
+        When a sealed client secret comes into a section that holds the plain one, the plain one is removed, and the
+        backup is a copy of the new file, so that the plain secret is on the disk no longer.
+
+        Raises:
+            StoreConflictError: the section is no longer what `expected` names.
+            StoreDeniedError: the file or its folder may not be written.
+            StoreContentError: the file is not understood, or the record cannot be written into it.
+            StoreUnavailableError: disk full, lock held too long, and the like.
+        """
+        with self._writing, self._failures("written"):
+            path = Path(os.path.realpath(self._path))
+            with self._locked(path):
+                content = self._read(trust_signature=False)
+                section = content.section(account)
+                stored = self._stored(content, section)
+                # A record without content and no record look the same in a file.
+                if expected not in ({stored.version} if stored else {None, _version({})}):
+                    raise StoreConflictError(
+                        f"{self.address}: the record of {account} changed meanwhile; read it again"
+                    )
+                wanted = {name: text for name, text in record.to_options().items() if text}
+                if wanted == content.cached(section):
+                    return _version(wanted)
+                drop_plain = (
+                    section is not None
+                    and _PLAIN_SECRET in content.sections[section]
+                    and wanted.get(_SEALED_SECRET) not in (None, content.cached(section).get(_SEALED_SECRET))
+                )
+                after = self._edited(content, account, section, wanted, drop_plain=drop_plain)
+                before = content.octets if path.exists() else None
+                replace(path, after.octets, after.octets if drop_plain else before)
+                with self._reading:
+                    self._known = (_Signature.of(path.stat()), after)
+                return _version(wanted)
+
+    def accounts(self) -> list[str]:
+        """The names of the sections that hold a cached option.
+
+        Raises:
+            StoreError: as `load`.
+        """
+        content = self._read()
+        return sorted(section for section in content.sections if content.cached(section))
+
+    def close(self) -> None:
+        """Forget the content; nothing else is held open."""
+        with self._reading:
+            self._known = None
+
+    def _stored(self, content: _Content, section: str | None) -> Stored | None:
+        options = content.cached(section)
+        if not options:
+            return None
+        try:
+            return Stored(Record.from_options(options), _version(options))
+        except ValueError as error:
+            raise StoreContentError(
+                f"{self.address} [{section}]: {error}; mend the line, or remove it and authorise the account again"
+            ) from None
+
+    def _read(self, *, trust_signature: bool = True) -> _Content:
+        with self._reading, self._failures("read"):
+            for _ in range(MAX_READS):
+                try:
+                    content = self._read_once(trust_signature=trust_signature)
+                except FileNotFoundError:
+                    self._known = None
+                    return _EMPTY
+                if content is not None:
+                    return content
+                time.sleep(LOCK_POLL)
+            raise StoreUnavailableError(f"{self.address} changes faster than it can be read; see what else writes it")
+
+    def _read_once(self, *, trust_signature: bool) -> _Content | None:
+        """The content; None if it changed meanwhile (an editor, or the classic proxy, writes in place)."""
+        known = self._known
+        if known is not None and trust_signature and known[0].matches(self._path.stat()):
+            return known[1]
+        with self._path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            octets = file.read()
+            signature = _Signature.of(os.fstat(file.fileno()))
+        if _Signature.of(before).identity != signature.identity or len(octets) != before.st_size:
+            return None
+        content = known[1] if known is not None and known[1].octets == octets else self._understood(octets)
+        self._known = (signature, content)
+        return content
+
+    def _understood(self, octets: bytes) -> _Content:
+        try:
+            sections = parsed(octets.removeprefix(_BOM).decode())
+        except UnicodeDecodeError as error:
+            line = octets.count(b"\n", 0, error.start) + 1
+            raise StoreContentError(f"{self.address}: line {line} is not UTF-8; save the file as UTF-8") from None
+        except configparser.Error as error:
+            # Its text may quote the line, and the line may hold a secret.
+            raise StoreContentError(f"{self.address}: {_where(error)}; see `emailproxy check`") from None
+        folded: dict[str, str] = {}
+        for name in sections:
+            folded.setdefault(name.casefold(), name)
+        return _Content(octets, sections, folded)
+
+    def _edited(
+        self, content: _Content, account: str, section: str | None, wanted: Mapping[str, str], *, drop_plain: bool
+    ) -> _Content:
+        """The file after the change, proven to differ in nothing else."""
+        name = account if section is None else section
+        changes: dict[str, str | None] = {
+            option: wanted.get(option)
+            for option in CACHED_OPTIONS
+            if option in wanted or (section is not None and option in content.sections[section])
+        }
+        if drop_plain:
+            changes[_PLAIN_SECRET] = None
+        bom = _BOM if content.octets.startswith(_BOM) else b""
+        try:
+            octets = bom + edited(content.octets.removeprefix(_BOM).decode(), name, changes).encode()
+        except UnwritableError as error:
+            raise StoreContentError(f"{self.address}: an INI file cannot hold this value of {error}") from None
+        except UnicodeEncodeError:
+            raise StoreContentError(f"{self.address}: what is not UTF-8 cannot be stored") from None
+        expected = {other: dict(options) for other, options in content.sections.items()}
+        mine = expected.setdefault(name, {})
+        for option, value in changes.items():
+            mine.pop(option, None)
+            if value is not None:
+                mine[option] = value
+        after = self._understood(octets)
+        if after.sections != expected:
+            raise StoreContentError(
+                f"{self.address} [{name}]: the section cannot be changed without harm to the rest of the file, so the "
+                "file was left as it is; write the section with one unindented `name = value` on each line"
+            )
+        return after
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_WAIT, mode=0o600, poll_interval=LOCK_POLL)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreUnavailableError(
+                f"{self.address}: {lock.lock_file} is held by another process for over {LOCK_WAIT:.0f} s; end it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _failures(self, done: str) -> Iterator[None]:
+        """Turn what the operating system refuses into the contract's errors."""
+        try:
+            yield
+        except OSError as error:
+            raise self._failure(error, done) from error
+
+    def _failure(self, error: OSError, done: str) -> StoreError:
+        what = f"{self.address} cannot be {done}: {error.strerror or type(error).__name__}"
+        if error.errno in _DENIED:
+            remedy = (
+                "give the proxy's user access to the file"
+                if done == "read"
+                else "let the proxy's user write into the file's folder, or keep tokens elsewhere with --cache-store"
+            )
+            return StoreDeniedError(f"{what}; {remedy}")
+        if error.errno in _FULL:
+            return StoreUnavailableError(f"{what}; make room, the old content is still there")
+        if error.errno == errno.EBUSY:
+            return StoreUnavailableError(
+                f"{what}; if the file itself is mounted, mount its folder instead, or use --cache-store"
+            )
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return StoreUnavailableError(f"{what}; create its folder")
+        return StoreUnavailableError(what)
+
+
+def open_store(address: str) -> FileStore:
+    """The store for ``file:PATH`` or a bare path, given without the prefix.
+
+    Raises:
+        StoreAddressError: the path is empty or holds a NUL.
+    """
+    if not address or "\0" in address:
+        raise StoreAddressError(f"file:{address!r} names no file; write file:PATH")
+    path = Path(address)
+    return FileStore(path.expanduser() if address.startswith("~") else path)
+
+
+def _version(options: Mapping[str, str]) -> Version:
+    return Version(hashlib.sha256(json.dumps(sorted(options.items())).encode()).hexdigest())
+
+
+def _where(error: configparser.Error) -> str:
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} stands before the first [section]"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"line {error.lineno} begins a section a second time"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"line {error.lineno} gives an option of its section a second time"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        return f"line {error.errors[0][0]} is no option, section or comment"
+    return "it is no INI file"

@@ -1,0 +1,206 @@
+"""How do tasks use a store that blocks? In worker threads, each call with a deadline, equal reads as one.
+
+What memory is for
+    A read always asks the store: another process may have written, and a store such as a file answers a repeated
+    question cheaply. Memory holds the last good answer of each account for one purpose: it serves when a read *fails*.
+    Reads of one account that overlap in time are one read; a read that begins after a save never gets an older answer.
+
+A failed read never leads to a write: after one, `CachedStore.save` first reads again, and refuses if that fails too. No
+task runs outside the calls made here; a thread that outlives its deadline is left to the store's own time limits, and
+what it brings is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import trio
+
+from emailproxy.store.base import (
+    CacheStore,
+    Record,
+    StoreConflictError,
+    Stored,
+    StoreError,
+    StoreUnavailableError,
+    Version,
+)
+
+__all__ = ["READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
+
+logger = logging.getLogger("emailproxy.store")
+
+READ_DEADLINE: Final = 10.0
+"""Seconds for a read: a mail client waits for it, and gives up after 30 to 60."""
+WRITE_DEADLINE: Final = 15.0
+"""Seconds for a write: longer, since a refresh token that is lost may cost a new consent."""
+# Threads per store; more would only queue in the services' connection pools.
+READERS: Final = 8
+# Apart from the readers, so that reads which hang cannot keep a rotated token from being written.
+WRITERS: Final = 4
+# Last good answers kept. A record with Microsoft's tokens has up to 10 KB, so this is 40 MB at the most.
+REMEMBERED: Final = 4096
+
+T = TypeVar("T")
+
+
+class _Flight:
+    """One read under way, and who waits for it."""
+
+    __slots__ = ("done", "failure", "landed", "stored")
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.landed = False
+        """False when `done`: whoever read was cancelled, and one of the others must read."""
+        self.stored: Stored | None = None
+        self.failure: StoreError | None = None
+
+
+class CachedStore:
+    """The async face of a `CacheStore`. Use it from one trio run; close it with `aclose`.
+
+    A store whose calls never block (one in memory, for tests) may say so by an attribute ``blocks = False``; then no
+    thread is used, which keeps virtual clocks exact.
+    """
+
+    def __init__(self, store: CacheStore) -> None:
+        self._store = store
+        self._in_threads = bool(getattr(store, "blocks", True))
+        self._readers = trio.CapacityLimiter(READERS)
+        self._writers = trio.CapacityLimiter(WRITERS)
+        self._flights: dict[str, _Flight] = {}
+        self._last_good: OrderedDict[str, Stored | None] = OrderedDict()
+        # Accounts whose last read failed, or whose last write has an unknown outcome.
+        self._unsure: set[str] = set()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<CachedStore {self.address}>"
+
+    @property
+    def address(self) -> str:
+        """The store's address."""
+        return self._store.address
+
+    async def load(self, account: str) -> Stored | None:
+        """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
+
+        Raises:
+            StoreError: the store could not tell, and there is no last good answer.
+        """
+        try:
+            return await self._read_together(account)
+        except StoreError as error:
+            if account not in self._last_good:
+                raise
+            logger.warning("%s: using what was last read for %s (%s)", self.address, account, error)
+            return self._last_good[account]
+
+    async def load_fresh(self, account: str) -> Stored | None:
+        """The account's record as the store has it now: no last good answer, no read that began earlier.
+
+        Raises:
+            StoreError: the store could not tell.
+        """
+        return await self._read(account)
+
+    async def save(self, account: str, record: Record, expected: Version | None) -> Version:
+        """Replace the account's record if its version still is `expected`; durable when it returns.
+
+        Not cancelled once begun, and bounded by its own deadline: a token that the provider rotated is not lost because
+        a client hung up.
+
+        Raises:
+            StoreConflictError: the record changed; `load_fresh` it.
+            StoreUnavailableError: also when the deadline passed; then the write may still happen, and the next `save`
+                reads first.
+            StoreError: as `CacheStore.save`.
+        """
+        with trio.CancelScope(shield=True):
+            if account in self._unsure:
+                stored = await self._read(account)
+                if (stored.version if stored else None) != expected:
+                    raise StoreConflictError(f"{self.address}: the record of {account} changed; read it again")
+            # Only a clean answer, yes or no, makes the state of the record certain again.
+            self._unsure.add(account)
+            try:
+                version = await self._call(
+                    lambda: self._store.save(account, record, expected), WRITE_DEADLINE, self._writers, "write"
+                )
+            finally:
+                # What was read before this point may be older than what was written.
+                self._flights.pop(account, None)
+        self._remember(account, Stored(record, version))
+        return version
+
+    async def accounts(self) -> list[str]:
+        """The names of the accounts that have a record, sorted.
+
+        Raises:
+            StoreError: the store could not tell.
+        """
+        return await self._call(self._store.accounts, READ_DEADLINE, self._readers, "read")
+
+    async def aclose(self) -> None:
+        """Close the store, even when cancelled. Calling it twice is harmless."""
+        if self._closed:
+            await trio.lowlevel.checkpoint()
+            return
+        self._closed = True
+        with trio.CancelScope(shield=True):
+            await self._call(self._store.close, WRITE_DEADLINE, self._writers, "close")
+
+    async def _read_together(self, account: str) -> Stored | None:
+        while True:
+            flight = self._flights.get(account)
+            if flight is None:
+                return await self._lead(account)
+            await flight.done.wait()
+            if flight.failure is not None:
+                raise flight.failure
+            if flight.landed:
+                return flight.stored
+
+    async def _lead(self, account: str) -> Stored | None:
+        flight = self._flights[account] = _Flight()
+        try:
+            flight.stored = await self._read(account)
+            flight.landed = True
+        except StoreError as error:
+            flight.failure = error
+            raise
+        finally:
+            if self._flights.get(account) is flight:
+                del self._flights[account]
+            flight.done.set()
+        return flight.stored
+
+    async def _read(self, account: str) -> Stored | None:
+        try:
+            stored = await self._call(lambda: self._store.load(account), READ_DEADLINE, self._readers, "read")
+        except StoreError:
+            self._unsure.add(account)
+            raise
+        self._remember(account, stored)
+        return stored
+
+    async def _call(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:
+        if not self._in_threads:
+            await trio.lowlevel.checkpoint()
+            return function()
+        try:
+            with trio.fail_after(seconds):
+                return await trio.to_thread.run_sync(function, limiter=limiter, abandon_on_cancel=True)
+        except trio.TooSlowError:
+            raise StoreUnavailableError(f"{self.address}: no answer to a {what} within {seconds:.0f} s") from None
+
+    def _remember(self, account: str, stored: Stored | None) -> None:
+        self._unsure.discard(account)
+        self._last_good[account] = stored
+        self._last_good.move_to_end(account)
+        if len(self._last_good) > REMEMBERED:
+            self._last_good.popitem(last=False)

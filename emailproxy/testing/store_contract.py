@@ -1,0 +1,292 @@
+"""What must every store do? The tests that authors of stores inherit.
+
+Subclass `StoreContract` in a test module, implement `open_store`, and pytest or unittest runs the rest::
+
+    class TestMyStore(StoreContract):
+        def open_store(self):
+            return MyStore(self.somewhere)
+
+The store under test must be empty when a test begins. The kit needs nothing but the standard library.
+"""
+
+# ruff: noqa: D102 - the name of a test is its sentence
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from emailproxy.store.base import CacheStore, Record, StoreConflictError, Version
+
+__all__ = ["EXAMPLE", "StoreContract"]
+
+EXAMPLE: Final = Record(
+    token_salt="c2FsdHNhbHRzYWx0c2FsdA==",  # noqa: S106 - an example
+    token_iterations=1_200_000,
+    access_token="gAAAAABn-access-_=" + "A" * 1500,
+    access_token_expiry=1_790_000_000,
+    refresh_token="gAAAAABn-refresh-_=" + "R" * 1500,
+    client_secret_encrypted="gAAAAABn-secret-_==",  # noqa: S106
+    last_activity=1_789_999_000,
+)
+"""A record of an ordinary size with every field set."""
+
+ODD_NAMES: Final = (
+    "user@example.com",
+    "first.last+tag@sub.example.co.uk",
+    "o'brien@example.com",
+    '"quoted local part"@example.com',
+    "percent%dollar$@example.com",
+    "colon:equals=hash#semicolon;@example.com",
+    "[brackets]@example.com",
+    "slash/back\\slash@example.com",
+    "jürgen@exämple.de",
+    "用户@例子.公司",
+    "user-example-com@example.com",
+    "user.example.com@example.com",
+    "user_example_com@example.com",
+    "a" * 64 + "@" + ".".join(["b" * 60] * 3) + ".com",
+)
+"""Names that meet the limits of files, INI sections and secret managers; no two may share a record."""
+
+# Texts that mean something to some format or other.
+ODD_TEXTS: Final = (
+    "%(name)s",
+    "a=b",
+    "a:b",
+    "#comment",
+    ";comment",
+    "[section]",
+    '{"json": "yes"}',
+    "100%",
+    "ü€😀",
+    "=",
+)
+
+WRITERS: Final = 8
+ROUNDS: Final = 6
+# Far more attempts than fair competition needs; more means a store that livelocks.
+ATTEMPTS: Final = 500
+
+
+class StoreContract:
+    """The contract of `emailproxy.store.base.CacheStore`, one test for each promise."""
+
+    def open_store(self) -> CacheStore:
+        """Open the store under test. Every call within one test opens the same records once more."""
+        raise NotImplementedError
+
+    def writers(self) -> int:
+        """How many threads compete in the test of lost updates."""
+        return WRITERS
+
+    def test_absent_is_none(self) -> None:
+        store = self.open_store()
+        assert store.load("nobody@example.com") is None
+        assert store.accounts() == []
+
+    def test_what_was_saved_is_loaded(self) -> None:
+        store = self.open_store()
+        version = store.save("user@example.com", EXAMPLE, None)
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert stored.record == EXAMPLE
+        assert stored.version == version
+
+    def test_each_field_may_be_absent(self) -> None:
+        store = self.open_store()
+        version: Version | None = None
+        for field in dataclasses.fields(Record):
+            record = dataclasses.replace(EXAMPLE, **{field.name: None})
+            version = store.save("user@example.com", record, version)
+            stored = store.load("user@example.com")
+            assert stored is not None, field.name
+            assert stored.record == record, field.name
+
+    def test_a_saved_record_survives_reopening(self) -> None:
+        first = self.open_store()
+        version = first.save("user@example.com", EXAMPLE, None)
+        first.close()
+        stored = self.open_store().load("user@example.com")
+        assert stored is not None
+        assert (stored.record, stored.version) == (EXAMPLE, version)
+
+    def test_odd_names_have_records_of_their_own(self) -> None:
+        store = self.open_store()
+        for number, name in enumerate(ODD_NAMES):
+            store.save(name, dataclasses.replace(EXAMPLE, last_activity=number), None)
+        for number, name in enumerate(ODD_NAMES):
+            stored = store.load(name)
+            assert stored is not None, name
+            assert stored.record.last_activity == number, name
+        assert store.accounts() == sorted(ODD_NAMES)
+
+    def test_case_in_names_is_kept_apart_or_folded_for_reading_and_writing_alike(self) -> None:
+        store = self.open_store()
+        version = store.save("User@Example.com", EXAMPLE, None)
+        other = store.load("user@example.com")
+        if other is None:
+            store.save("user@example.com", Record(refresh_token="other"), None)  # noqa: S106
+            assert store.accounts() == ["User@Example.com", "user@example.com"]
+        else:
+            assert other.version == version
+            store.save("user@example.com", Record(refresh_token="other"), version)  # noqa: S106
+            stored = store.load("User@Example.com")
+            assert stored is not None
+            assert stored.record == Record(refresh_token="other")  # noqa: S106
+            assert len(store.accounts()) == 1
+
+    def test_odd_texts_come_back_as_they_were(self) -> None:
+        store = self.open_store()
+        version: Version | None = None
+        for text in ODD_TEXTS:
+            record = Record(token_salt=text, access_token=text, refresh_token=text)
+            version = store.save("user@example.com", record, version)
+            stored = store.load("user@example.com")
+            assert stored is not None, text
+            assert stored.record == record, text
+
+    def test_stale_version_is_a_conflict_and_changes_nothing(self) -> None:
+        store = self.open_store()
+        first = store.save("user@example.com", EXAMPLE, None)
+        newer = dataclasses.replace(EXAMPLE, refresh_token="newer")  # noqa: S106
+        store.save("user@example.com", newer, first)
+        self._conflicts(lambda: store.save("user@example.com", EXAMPLE, first))
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert stored.record == newer
+
+    def test_expecting_none_where_there_is_one_is_a_conflict(self) -> None:
+        store = self.open_store()
+        store.save("user@example.com", EXAMPLE, None)
+        self._conflicts(lambda: store.save("user@example.com", Record(refresh_token="other"), None))  # noqa: S106
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert stored.record == EXAMPLE
+
+    def test_expecting_one_where_there_is_none_is_a_conflict(self) -> None:
+        store = self.open_store()
+        version = store.save("user@example.com", EXAMPLE, None)
+        self._conflicts(lambda: store.save("other@example.com", EXAMPLE, version))
+        assert store.load("other@example.com") is None
+
+    def test_version_stays_while_the_record_stays(self) -> None:
+        store = self.open_store()
+        version = store.save("user@example.com", EXAMPLE, None)
+        store.save("other@example.com", Record(refresh_token="other"), None)  # noqa: S106
+        for _ in range(2):
+            stored = store.load("user@example.com")
+            assert stored is not None
+            assert stored.version == version
+
+    def test_version_changes_with_the_record(self) -> None:
+        store = self.open_store()
+        seen = [store.save("user@example.com", EXAMPLE, None)]
+        for number in range(3):
+            record = dataclasses.replace(EXAMPLE, access_token_expiry=number)
+            seen.append(store.save("user@example.com", record, seen[-1]))
+        assert len(set(seen)) == len(seen)
+
+    def test_an_empty_record_can_be_saved_and_replaced(self) -> None:
+        store = self.open_store()
+        version = store.save("user@example.com", Record(), store.save("user@example.com", EXAMPLE, None))
+        stored = store.load("user@example.com")
+        assert stored is None or stored.record == Record()
+        store.save("user@example.com", EXAMPLE, version)
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert stored.record == EXAMPLE
+
+    def test_two_instances_see_each_other(self) -> None:
+        one, other = self.open_store(), self.open_store()
+        assert other.load("user@example.com") is None
+        version = one.save("user@example.com", EXAMPLE, None)
+        stored = other.load("user@example.com")
+        assert stored is not None
+        assert stored.version == version
+        newer = dataclasses.replace(EXAMPLE, last_activity=1)
+        other.save("user@example.com", newer, version)
+        self._conflicts(lambda: one.save("user@example.com", EXAMPLE, version))
+        stored = one.load("user@example.com")
+        assert stored is not None
+        assert stored.record == newer
+
+    def test_no_update_is_lost_between_threads(self) -> None:
+        shared, own = self.open_store(), self.open_store()
+        names = ("user@example.com", "other@example.com")
+        for name in names:
+            shared.save(name, Record(last_activity=0, refresh_token="r"), None)  # noqa: S106
+        problems: list[BaseException] = []
+        ready = threading.Barrier(self.writers())
+
+        def count(store: CacheStore) -> None:
+            try:
+                ready.wait(30)
+                for _ in range(ROUNDS):
+                    for name in names:
+                        _increment(store, name)
+            except BaseException as error:  # noqa: BLE001 - a thread's failure is reported by the test
+                problems.append(error)
+
+        threads = [
+            threading.Thread(target=count, args=(shared if number % 2 else own,)) for number in range(self.writers())
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert problems == []
+        for name in names:
+            stored = self.open_store().load(name)
+            assert stored is not None
+            assert stored.record.last_activity == self.writers() * ROUNDS, name
+
+    def test_accounts_are_sorted(self) -> None:
+        store = self.open_store()
+        for name in ("b@example.com", "c@example.com", "a@example.com"):
+            store.save(name, EXAMPLE, None)
+        assert store.accounts() == ["a@example.com", "b@example.com", "c@example.com"]
+
+    def test_close_twice(self) -> None:
+        store = self.open_store()
+        store.save("user@example.com", EXAMPLE, None)
+        store.close()
+        store.close()
+
+    def test_nothing_printed_is_secret(self) -> None:
+        store = self.open_store()
+        version = store.save("user@example.com", EXAMPLE, None)
+        printed = [repr(store), str(store), store.address, version]
+        with contextlib.suppress(StoreConflictError):
+            store.save("user@example.com", dataclasses.replace(EXAMPLE, last_activity=0), None)
+        try:
+            store.save("user@example.com", EXAMPLE, None)
+        except StoreConflictError as error:
+            printed.append(str(error))
+        for name, text in EXAMPLE.to_options().items():
+            if not text.isdigit():
+                assert not any(text in line for line in printed), name
+
+    @staticmethod
+    def _conflicts(save: Callable[[], Version]) -> None:
+        try:
+            save()
+        except StoreConflictError:
+            return
+        raise AssertionError("the save should have been a conflict")
+
+
+def _increment(store: CacheStore, name: str) -> None:
+    """Read, add one, write; again if another thread was faster."""
+    for _ in range(ATTEMPTS):
+        stored = store.load(name)
+        assert stored is not None
+        record = dataclasses.replace(stored.record, last_activity=(stored.record.last_activity or 0) + 1)
+        try:
+            store.save(name, record, stored.version)
+        except StoreConflictError:
+            continue
+        return
+    raise AssertionError(f"{ATTEMPTS} conflicts in a row")
