@@ -9,6 +9,7 @@ it is gone: that is the backpressure.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
 import trio
 
@@ -45,14 +46,32 @@ class Relay:
         client: the mail client, logged in.
         server: the mail server, logged in.
         idle_limit: seconds without an octet in either direction after which the session ends.
+        tap: for debugging, called with each piece before it is passed on and whether it goes to the client.
     """
 
-    __slots__ = ("_armed", "_client", "_ending", "_idle_limit", "_last_octet", "_scope", "_server", "_server_moved")
+    __slots__ = (
+        "_armed",
+        "_client",
+        "_ending",
+        "_idle_limit",
+        "_last_octet",
+        "_scope",
+        "_server",
+        "_server_moved",
+        "_tap",
+    )
 
-    def __init__(self, client: Connection, server: Connection, idle_limit: float) -> None:
+    def __init__(
+        self,
+        client: Connection,
+        server: Connection,
+        idle_limit: float,
+        tap: Callable[[memoryview, bool], None] | None = None,
+    ) -> None:
         self._client = client
         self._server = server
         self._idle_limit = idle_limit
+        self._tap = tap
         self._ending = Ending.IDLE
         self._scope = trio.CancelScope()
         self._armed = 0.0  # when the deadline was moved last
@@ -67,7 +86,8 @@ class Relay:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pump, self._client, self._server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN)
                 await self._pump(self._server, self._client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN)
-            self._ending = Ending.CLOSED
+            if not self._scope.cancel_called:
+                self._ending = Ending.CLOSED
         return self._ending
 
     def say_goodbye(self, words: bytes) -> None:
@@ -95,6 +115,8 @@ class Relay:
                         self._idle_limit = min(self._idle_limit, LINGER)
                         self._move_deadline(trio.current_time())
                     return None
+                if self._tap is not None:
+                    self._tap(data, to_client)
                 if to_client:
                     self._last_octet = data[-1]
                 try:

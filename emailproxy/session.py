@@ -18,6 +18,7 @@ import trio
 from emailproxy.config import Account, Config, MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.logs import CONTENT_LOGGER
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import (
     Abused,
@@ -48,6 +49,9 @@ from emailproxy.upstream import (
 __all__ = ["Services", "Session", "Tokens", "goodbye"]
 
 log = logging.getLogger("emailproxy.session")
+content = logging.getLogger(CONTENT_LOGGER)
+
+_ARROWS = {True: "<-", False: "->"}
 
 CLIENT_LIMIT = 180.0
 """Seconds that a client has between greeting (or refusal) and complete credentials, as Dovecot gives it."""
@@ -302,7 +306,7 @@ class Session:
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
         try:
-            self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol])
+            self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._tap())
             ending = await self._relay.run()
         finally:
             server.close()
@@ -316,6 +320,14 @@ class Session:
             server.received - down,
             trio.current_time() - started,
         )
+
+    def _tap(self) -> Callable[[memoryview, bool], None] | None:
+        """What watches the relay: nothing, with ``--debug`` the counts, with ``--debug-content`` everything."""
+        if content.isEnabledFor(logging.DEBUG):
+            return lambda data, to_client: content.debug("%s %s %r", self._peer, _ARROWS[to_client], bytes(data))
+        if log.isEnabledFor(logging.DEBUG):
+            return lambda data, to_client: log.debug("%s %s [%d octets]", self._peer, _ARROWS[to_client], len(data))
+        return None
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

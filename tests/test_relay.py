@@ -1,0 +1,200 @@
+"""Two joined connections: every octet, in order, both ways; backpressure, half-close, idle deadlines, goodbye."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from emailproxy.connection import Connection, Scratch
+from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
+
+
+@dataclass
+class Joined:
+    client: Connection  # the far ends: what a mail client and a mail server hold
+    server: Connection
+    relay: Relay
+    ours: tuple[Connection, Connection]
+    ending: Ending | None = None
+
+
+@asynccontextmanager
+async def joined(idle_limit: float = 1860.0) -> AsyncIterator[Joined]:
+    scratch, far = Scratch(), Scratch()
+
+    def pair() -> tuple[Connection, Connection]:
+        left, right = socket.socketpair()
+        left.setblocking(False)
+        right.setblocking(False)
+        return Connection(left, far), Connection(right, scratch)
+
+    (client, near_client), (server, near_server) = pair(), pair()
+    relay = Relay(near_client, near_server, idle_limit)
+    result = Joined(client, server, relay, (near_client, near_server))
+
+    async def run() -> None:
+        result.ending = await relay.run()
+        near_client.close()
+        near_server.close()
+
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            await trio.testing.wait_all_tasks_blocked()
+            yield result
+            nursery.cancel_scope.cancel()
+    finally:
+        for connection in (client, server, near_client, near_server):
+            connection.close()
+
+
+async def pump(source: Connection, sink: Connection, data: bytes) -> bytes:
+    received = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(source.send, data)
+        while len(received) < len(data):
+            received += await sink.receive()
+    return bytes(received)
+
+
+async def test_both_directions_at_once() -> None:
+    up, down = os.urandom(2_000_000), os.urandom(3_000_000)
+    results = {}
+
+    async def one_way(name: str, source: Connection, sink: Connection, data: bytes) -> None:
+        results[name] = await pump(source, sink, data)
+
+    async with joined() as j:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one_way, "up", j.client, j.server, up)
+            nursery.start_soon(one_way, "down", j.server, j.client, down)
+        assert results == {"up": up, "down": down}
+        near_client, near_server = j.ours
+        assert (near_client.received, near_server.received) == (len(up), len(down))
+
+
+async def test_a_reader_that_stops_stops_the_writer_and_no_one_else() -> None:
+    async with joined() as j, trio.open_nursery() as nursery:
+        sent = 0
+
+        async def flood() -> None:
+            nonlocal sent
+            while True:
+                await j.server.send(bytes(100_000))
+                sent += 100_000
+
+        nursery.start_soon(flood)
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(0.05)
+        stuck = sent
+        await trio.sleep(0.05)
+        assert sent == stuck, "the relay must stop reading when the client does"
+        assert await pump(j.client, j.server, b"up still works") == b"up still works"
+        nursery.cancel_scope.cancel()
+
+
+async def test_half_close_of_the_client_is_passed_on_and_the_answer_comes_back() -> None:
+    async with joined() as j:
+        j.client.shut_down_sending()
+        assert await j.server.receive() == b""
+        assert await pump(j.server, j.client, b"the rest of the download") == b"the rest of the download"
+        j.server.close()
+        assert await j.client.receive() == b""
+        await trio.testing.wait_all_tasks_blocked()
+        assert j.ending is Ending.CLOSED
+
+
+async def test_a_client_that_stays_after_the_server_closed_is_let_go(autojump_clock: MockClock) -> None:
+    async with joined() as j:
+        started = trio.current_time()
+        j.server.close()
+        assert await j.client.receive() == b""
+        while j.ending is None:
+            await trio.sleep(1)
+        assert LINGER <= trio.current_time() - started <= LINGER + REARM + 2
+        assert j.ending is Ending.IDLE
+
+
+async def test_a_broken_client_ends_both() -> None:
+    async with joined() as j:
+        await j.server.send(b"unread")
+        await trio.testing.wait_all_tasks_blocked()
+        j.client.sock.close()  # unread data makes this a reset
+        for _ in range(3):
+            try:
+                await j.server.send(b"more")
+            except OSError:
+                break
+            await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked()
+        assert j.ending is Ending.CLIENT_BROKEN
+
+
+async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: MockClock) -> None:
+    async with joined() as j:
+        for _ in range(5):
+            await trio.sleep(29 * 60)
+            assert await pump(j.client, j.server, b"DONE\r\n") == b"DONE\r\n"
+        assert j.ending is None
+        assert trio.current_time() > 2 * 3600
+
+
+async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: MockClock) -> None:
+    async with joined(idle_limit=600) as j:
+        await trio.sleep(599)
+        assert j.ending is None
+        await trio.sleep(REARM + 2)
+        assert j.ending is Ending.IDLE
+
+
+@pytest.mark.parametrize("direction", ["up", "down"])
+async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: MockClock, direction: str) -> None:
+    async with joined(idle_limit=600) as j:
+        source, sink = (j.client, j.server) if direction == "up" else (j.server, j.client)
+        for _ in range(10):
+            await trio.sleep(400)
+            await pump(source, sink, b"x")
+        assert j.ending is None
+
+
+async def test_goodbye_reaches_a_client_that_waits(autojump_clock: MockClock) -> None:
+    async with joined() as j:
+        await pump(j.server, j.client, b"* 1 EXISTS\r\n")
+        await trio.sleep(QUIET + 1)
+        j.relay.say_goodbye(b"* BYE [UNAVAILABLE] shutting down\r\n")
+        assert await j.client.receive() == b"* BYE [UNAVAILABLE] shutting down\r\n"
+
+
+@pytest.mark.parametrize(("last", "quiet"), [(b"* 1 FETCH (BODY[] {2000}\r\nhalf a mess", 5.0), (b"line\r\n", 0.0)])
+async def test_goodbye_never_falls_into_a_response(autojump_clock: MockClock, last: bytes, quiet: float) -> None:
+    async with joined() as j:
+        await pump(j.server, j.client, last)
+        await trio.sleep(quiet)
+        j.relay.say_goodbye(b"* BYE now\r\n")
+        j.server.close()
+        assert await j.client.receive() == b""
+
+
+async def test_a_tap_sees_what_passes() -> None:
+    seen: list[tuple[bytes, bool]] = []
+    scratch = Scratch()
+    socks = [*socket.socketpair(), *socket.socketpair()]
+    for sock in socks:
+        sock.setblocking(False)
+    client, near_client, server, near_server = (Connection(sock, scratch) for sock in socks)
+    relay = Relay(near_client, near_server, 600, lambda data, to_client: seen.append((bytes(data), to_client)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(relay.run)
+        await pump(client, server, b"up")
+        await pump(server, client, b"down")
+        nursery.cancel_scope.cancel()
+    assert seen == [(b"up", False), (b"down", True)]
+    for connection in (client, near_client, server, near_server):
+        connection.close()
