@@ -213,7 +213,9 @@ async def test_close_wakes_the_one_who_waits_and_repeats() -> None:
 async def test_an_idle_connection_owns_no_buffer() -> None:
     left, right = pair()
     sizes = [
-        len(getattr(left, name)) for name in Connection.__slots__ if isinstance(getattr(left, name, None), bytes | bytearray)
+        len(getattr(left, name))
+        for name in Connection.__slots__
+        if isinstance(getattr(left, name, None), bytes | bytearray)
     ]
     assert sum(sizes) == 0
     left.close()
