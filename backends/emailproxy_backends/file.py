@@ -43,7 +43,7 @@ __all__ = ["FileStore", "open_store"]
 LOCK_WAIT: Final = 10.0
 LOCK_POLL: Final = 0.01
 # File systems stamp times in steps of up to 10 ms (FAT: 2 s); within that, two contents can look alike.
-TIMESTAMP_STEP: Final = 2_000_000_000
+TIMESTAMP_STEP: Final = 2_000_000_000  # nanoseconds
 # How often a file is read again because it changed while it was read, before that counts as a failure.
 MAX_READS: Final = 10
 
@@ -75,22 +75,13 @@ class _Content:
 
 
 @dataclass(frozen=True, slots=True)
-class _Signature:
-    """What `os.stat` says about one state of a file."""
+class _Known:
+    """What was read last, and what `os.stat` said about the file then."""
 
-    identity: tuple[int, int, int, int, int]
+    content: _Content
+    identity: tuple[int, ...]
     settled: bool
     """The last change was long enough ago for another one to show in `identity`."""
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> _Signature:
-        identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-        age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
-        return cls(identity, age > TIMESTAMP_STEP)
-
-    def matches(self, status: os.stat_result) -> bool:
-        """Whether the file is certainly the same."""
-        return self.settled and self.identity == self.of(status).identity
 
 
 _EMPTY: Final = _Content(b"", {}, {})
@@ -105,10 +96,12 @@ class FileStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock_wait = LOCK_WAIT
+        self._timestamp_step = TIMESTAMP_STEP
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         # The last content read, so that an unchanged file costs one stat.
-        self._known: tuple[_Signature, _Content] | None = None
+        self._known: _Known | None = None
 
     def __repr__(self) -> str:
         return f"<FileStore {self.address}>"
@@ -143,6 +136,9 @@ class FileStore:
         """
         with self._writing, self._failures("written"):
             path = Path(os.path.realpath(self._path))
+            # The lock would create it; a mistyped path shall not leave folders behind.
+            if not path.parent.is_dir():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             with self._locked(path):
                 content = self._read(trust_signature=False)
                 section = content.section(account)
@@ -164,7 +160,7 @@ class FileStore:
                 before = content.octets if path.exists() else None
                 replace(path, after.octets, after.octets if drop_plain else before)
                 with self._reading:
-                    self._known = (_Signature.of(path.stat()), after)
+                    self._know(after, path.stat())
                 return _version(wanted)
 
     def accounts(self) -> list[str]:
@@ -208,17 +204,21 @@ class FileStore:
     def _read_once(self, *, trust_signature: bool) -> _Content | None:
         """The content; None if it changed meanwhile (an editor, or the classic proxy, writes in place)."""
         known = self._known
-        if known is not None and trust_signature and known[0].matches(self._path.stat()):
-            return known[1]
+        if known is not None and trust_signature and known.settled and known.identity == _identity(self._path.stat()):
+            return known.content
         with self._path.open("rb") as file:
             before = os.fstat(file.fileno())
             octets = file.read()
-            signature = _Signature.of(os.fstat(file.fileno()))
-        if _Signature.of(before).identity != signature.identity or len(octets) != before.st_size:
+            status = os.fstat(file.fileno())
+        if _identity(before) != _identity(status) or len(octets) != before.st_size:
             return None
-        content = known[1] if known is not None and known[1].octets == octets else self._understood(octets)
-        self._known = (signature, content)
+        content = known.content if known is not None and known.content.octets == octets else self._understood(octets)
+        self._know(content, status)
         return content
+
+    def _know(self, content: _Content, status: os.stat_result) -> None:
+        age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
+        self._known = _Known(content, _identity(status), age > self._timestamp_step)
 
     def _understood(self, octets: bytes) -> _Content:
         try:
@@ -269,12 +269,14 @@ class FileStore:
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
-        lock = FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_WAIT, mode=0o600, poll_interval=LOCK_POLL)
+        lock = FileLock(
+            path.with_name(path.name + ".lock"), timeout=self._lock_wait, mode=0o600, poll_interval=LOCK_POLL
+        )
         try:
             lock.acquire()
         except Timeout:
             raise StoreUnavailableError(
-                f"{self.address}: {lock.lock_file} is held by another process for over {LOCK_WAIT:.0f} s; end it"
+                f"{self.address}: {lock.lock_file} is held by another process for over {LOCK_WAIT:.0f} s; end that"
             ) from None
         try:
             yield
@@ -319,6 +321,10 @@ def open_store(address: str) -> FileStore:
         raise StoreAddressError(f"file:{address!r} names no file; write file:PATH")
     path = Path(address)
     return FileStore(path.expanduser() if address.startswith("~") else path)
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _version(options: Mapping[str, str]) -> Version:

@@ -159,7 +159,9 @@ def _indent_for_new(lines: list[str], place: _Section) -> str:
 def _with_new_section(lines: list[str], section: str, changes: Mapping[str, str | None]) -> str:
     if not section or "\n" in section or "\r" in section:
         raise UnwritableError("the section's name")
-    end = _usual_line_end(lines)
+    # Like the line before; another end could merge with its own (CR and LF).
+    end = _line_end(lines[-1]) if lines else ""
+    end = end or _usual_line_end(lines)
     text = "".join(lines)
     if lines and not _line_end(lines[-1]):
         text += end

@@ -1,0 +1,326 @@
+"""The file store in a person's configuration file: what it changes, what it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from emailproxy.store.base import (
+    Record,
+    StoreAddressError,
+    StoreConflictError,
+    StoreContentError,
+    StoreUnavailableError,
+)
+from emailproxy.store.registry import open_store
+from emailproxy_backends import file
+from emailproxy_backends.file import FileStore
+
+USER = "user@example.com"
+RECORD = Record(
+    token_salt="c2FsdA==", token_iterations=1_200_000, access_token="gAA-access", refresh_token="gAA-refresh"
+)
+HUMAN = b"""\
+; Written by hand, line for line.
+[IMAP-1993]
+server_address : imap.example.com
+server_port=993
+
+[user@example.com]
+# Ask Ada before changing this.
+token_url = https://example.com/token
+client_secret : s3cret
+token_salt = old
+\tcontinued
+oauth2_scope = one
+    two
+
+# The last word."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "emailproxy.config"
+    path.write_bytes(HUMAN)
+    return path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def version(store: FileStore) -> object:
+    stored = store.load(USER)
+    assert stored is not None
+    return stored.version
+
+
+class TestSave:
+    def test_only_the_cached_options_change(self, path: Path) -> None:
+        store = FileStore(path)
+        store.save(USER, RECORD, store.load(USER).version)  # type: ignore[union-attr]
+        assert path.read_bytes() == HUMAN.replace(
+            b"token_salt = old\n\tcontinued\n", b"token_salt = c2FsdA==\n"
+        ).replace(
+            b"    two\n",
+            b"    two\ntoken_iterations = 1200000\naccess_token = gAA-access\nrefresh_token = gAA-refresh\n",
+        )
+
+    def test_a_new_account_is_appended(self, path: Path) -> None:
+        FileStore(path).save("new@example.com", Record(refresh_token="r"), None)
+        assert path.read_bytes() == HUMAN + b"\n\n[new@example.com]\nrefresh_token = r\n"
+
+    def test_options_that_the_record_lacks_are_removed(self, path: Path) -> None:
+        store = FileStore(path)
+        new = store.save(USER, RECORD, store.load(USER).version)  # type: ignore[union-attr]
+        store.save(USER, Record(), new)
+        assert path.read_bytes() == HUMAN.replace(b"token_salt = old\n\tcontinued\n", b"")
+        assert store.load(USER) is None
+
+    def test_byte_order_mark_stays(self, path: Path) -> None:
+        path.write_bytes(b"\xef\xbb\xbf" + HUMAN)
+        FileStore(path).save("new@example.com", Record(refresh_token="r"), None)
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf" + HUMAN)
+
+    def test_previous_copy_is_kept_and_all_is_private(self, path: Path) -> None:
+        path.chmod(0o644)
+        FileStore(path).save("new@example.com", Record(refresh_token="r"), None)
+        backup = path.with_name("emailproxy.config.bak")
+        assert backup.read_bytes() == HUMAN
+        assert [mode(place) for place in (path, backup, path.with_name("emailproxy.config.lock"))] == [0o600] * 3
+        assert len(list(path.parent.iterdir())) == 3
+
+    def test_unchanged_record_writes_nothing(self, path: Path) -> None:
+        store = FileStore(path)
+        new = store.save(USER, RECORD, store.load(USER).version)  # type: ignore[union-attr]
+        before = path.stat()
+        assert store.save(USER, RECORD, new) == new
+        assert path.stat() == before
+
+    def test_link_is_followed(self, path: Path, tmp_path: Path) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        link = tmp_path / "elsewhere" / "link.config"
+        link.symlink_to(path)
+        FileStore(link).save("new@example.com", Record(refresh_token="r"), None)
+        assert link.is_symlink()
+        assert path.read_bytes().startswith(HUMAN)
+        assert path.with_name("emailproxy.config.bak").exists()
+        assert len(list(link.parent.iterdir())) == 1
+
+    def test_a_left_over_of_a_crash_is_cleared(self, path: Path) -> None:
+        trap = path.parent / "target"
+        trap.write_text("untouched")
+        path.with_name(".emailproxy.config.new").symlink_to(trap)
+        FileStore(path).save("new@example.com", Record(refresh_token="r"), None)
+        assert trap.read_text() == "untouched"
+        assert not path.with_name(".emailproxy.config.new").exists()
+        assert not path.is_symlink()
+
+    def test_account_in_another_case_is_the_same_section(self, path: Path) -> None:
+        store = FileStore(path)
+        store.save("USER@Example.com", RECORD, version(store))  # type: ignore[arg-type]
+        assert store.accounts() == [USER]
+        assert b"[USER" not in path.read_bytes()
+
+    def test_exact_name_wins_over_another_case(self, path: Path) -> None:
+        path.write_bytes(b"[User@example.com]\nrefresh_token = upper\n[user@example.com]\nrefresh_token = lower\n")
+        store = FileStore(path)
+        for name, token in (("User@example.com", "upper"), (USER, "lower"), ("USER@EXAMPLE.COM", "upper")):
+            stored = store.load(name)
+            assert stored is not None
+            assert stored.record.refresh_token == token
+
+    def test_a_change_by_a_person_in_between_is_kept(self, path: Path) -> None:
+        store = FileStore(path)
+        known = version(store)
+        path.write_bytes(path.read_bytes().replace(b"Ask Ada", b"Ask Bob"))
+        store.save(USER, RECORD, known)  # type: ignore[arg-type]
+        assert b"Ask Bob" in path.read_bytes()
+
+    def test_a_change_of_the_record_in_between_is_a_conflict(self, path: Path) -> None:
+        store = FileStore(path)
+        known = version(store)
+        changed = HUMAN.replace(b"= old", b"= new")
+        path.write_bytes(changed)
+        with pytest.raises(StoreConflictError):
+            store.save(USER, RECORD, known)  # type: ignore[arg-type]
+        assert path.read_bytes() == changed
+
+
+class TestClientSecret:
+    SEALED = Record(client_secret_encrypted="gAA-sealed", token_salt="s")
+
+    def test_plain_one_goes_when_the_sealed_one_comes(self, path: Path) -> None:
+        store = FileStore(path)
+        store.save(USER, self.SEALED, version(store))  # type: ignore[arg-type]
+        assert b"s3cret" not in path.read_bytes()
+        assert b"token_url = https://example.com/token" in path.read_bytes()
+        assert path.with_name("emailproxy.config.bak").read_bytes() == path.read_bytes()
+        assert all(b"s3cret" not in place.read_bytes() for place in path.parent.iterdir())
+
+    def test_a_new_plain_one_survives_other_changes(self, path: Path) -> None:
+        path.write_bytes(HUMAN.replace(b"token_salt = old", b"client_secret_encrypted = gAA-sealed\ntoken_salt = old"))
+        store = FileStore(path)
+        store.save(USER, Record(client_secret_encrypted="gAA-sealed", token_salt="s", last_activity=1), version(store))  # type: ignore[arg-type]
+        assert b"client_secret : s3cret" in path.read_bytes()
+
+    def test_other_sections_keep_theirs(self, path: Path) -> None:
+        path.write_bytes(b"[@example.com]\nclient_secret = s3cret\n")
+        FileStore(path).save(USER, self.SEALED, None)
+        assert path.read_bytes().startswith(b"[@example.com]\nclient_secret = s3cret\n")
+
+
+class TestLoad:
+    def test_no_file_is_no_record(self, tmp_path: Path) -> None:
+        store = FileStore(tmp_path / "none" / "cache.ini")
+        assert store.load(USER) is None
+        assert store.accounts() == []
+
+    def test_numbers_as_the_classic_proxy_writes_them(self, path: Path) -> None:
+        path.write_bytes(b"[user@example.com]\naccess_token_expiry = 1790000000.25\ntoken_iterations=1200000\n")
+        stored = FileStore(path).load(USER)
+        assert stored is not None
+        assert (stored.record.access_token_expiry, stored.record.token_iterations) == (1_790_000_000, 1_200_000)
+
+    def test_values_of_other_sections_are_not_inherited(self, path: Path) -> None:
+        path.write_bytes(b"[DEFAULT]\nrefresh_token = x\n[user@example.com]\ntoken_url = y\n")
+        assert FileStore(path).load(USER) is None
+
+    def test_a_change_by_another_process_is_seen_at_once(self, path: Path) -> None:
+        store = FileStore(path)
+        for number in range(20):
+            path.write_bytes(b"[user@example.com]\nlast_activity = %02d\n" % number)  # the same size, the same inode
+            stored = store.load(USER)
+            assert stored is not None
+            assert stored.record.last_activity == number
+
+    def test_an_unchanged_file_is_not_read_again(self, path: Path) -> None:
+        store = FileStore(path)
+        store._timestamp_step = -1
+        store.load(USER)
+        first = store._known
+        assert store.load(USER) is not None
+        assert store._known is first
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"[user@example.com]\nrefresh_token = s3cret\nrefresh_token = s3cret\n", "line 3 gives an option"),
+            (b"[user@example.com]\n[user@example.com]\n", "line 2 begins a section"),
+            (b"s3cret = 1\n", r"line 1 stands before the first \[section\]"),
+            (b"[user@example.com]\ns3cret\n", "line 2 is no option"),
+            (b"[user@example.com]\n\nx = s3cret\xff\n", "line 3 is not UTF-8"),
+            (b"[user@example.com]\nlast_activity = s3cret\n", "last_activity is not a number"),
+        ],
+    )
+    def test_what_is_not_understood_is_refused_and_left(self, path: Path, content: bytes, message: str) -> None:
+        path.write_bytes(content)
+        store = FileStore(path)
+        with pytest.raises(StoreContentError, match=message) as caught:
+            store.load(USER)
+        assert str(path) in str(caught.value)
+        assert "s3cret" not in str(caught.value)
+        with pytest.raises(StoreContentError):
+            store.save(USER, RECORD, None)
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize("account", ["two\nlines@example.com", "\udcff@example.com", ""])
+    def test_names_that_a_file_cannot_hold_are_refused(self, path: Path, account: str) -> None:
+        with pytest.raises(StoreContentError):
+            FileStore(path).save(account, RECORD, None)
+        assert path.read_bytes() == HUMAN
+
+    def test_values_that_a_file_cannot_hold_are_refused(self, path: Path) -> None:
+        with pytest.raises(StoreContentError, match="access_token") as caught:
+            FileStore(path).save("new@example.com", Record(access_token="s3\ncret"), None)
+        assert "cret" not in str(caught.value)
+        assert path.read_bytes() == HUMAN
+
+
+class TestClassic:
+    """The classic proxy uses configparser without interpolation, and writes the whole file with it."""
+
+    def test_reads_what_we_write(self, path: Path) -> None:
+        odd = Record(token_salt="a=b%(x)s:#;", refresh_token="[x] = y", access_token_expiry=17, last_activity=18)
+        FileStore(path).save("new@example.com", odd, None)
+        parser = configparser.ConfigParser(interpolation=None)
+        assert parser.read(path) == [str(path)]
+        assert dict(parser["new@example.com"]) == odd.to_options()
+        assert parser.getint("new@example.com", "access_token_expiry") == 17
+        assert parser["user@example.com"]["oauth2_scope"] == "one\ntwo"
+
+    def test_we_read_what_it_writes(self, path: Path) -> None:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(path)
+        for name, value in RECORD.to_options().items():
+            parser.set(USER, name, value)
+        with path.open("w", encoding="utf-8") as output:
+            parser.write(output)
+        store = FileStore(path)
+        stored = store.load(USER)
+        assert stored is not None
+        assert stored.record == RECORD
+        store.save(USER, Record(refresh_token="ours"), stored.version)
+        again = configparser.ConfigParser(interpolation=None)
+        again.read(path)
+        for name in RECORD.to_options():
+            parser.remove_option(USER, name)
+        parser.set(USER, "refresh_token", "ours")
+        assert again == parser
+
+
+class TestTrouble:
+    def test_lock_held_by_another(self, path: Path) -> None:
+        store = FileStore(path)
+        store._lock_wait = 0.05
+        with FileLock(path.with_name("emailproxy.config.lock")):
+            with pytest.raises(StoreUnavailableError, match=r"emailproxy\.config\.lock is held"):
+                store.save("new@example.com", RECORD, None)
+            assert store.load(USER) is not None
+        assert path.read_bytes() == HUMAN
+
+    def test_no_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreUnavailableError, match="create its folder"):
+            FileStore(tmp_path / "none" / "cache.ini").save(USER, RECORD, None)
+
+    def test_a_folder_in_its_place(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreUnavailableError, match="cannot be read"):
+            FileStore(tmp_path).load(USER)
+
+    def test_backup_cannot_be_kept(self, path: Path) -> None:
+        backup = path.with_name("emailproxy.config.bak")
+        backup.mkdir()
+        (backup / "x").touch()
+        before = sorted(path.parent.iterdir())
+        with pytest.raises(StoreUnavailableError):
+            FileStore(path).save("new@example.com", RECORD, None)
+        assert path.read_bytes() == HUMAN
+        assert sorted(path.parent.iterdir()) == sorted([*before, path.with_name("emailproxy.config.lock")])
+
+    def test_owner_stays_when_root_writes(self, path: Path) -> None:
+        if os.geteuid() != 0:
+            owner = (os.getuid(), path.stat().st_gid)
+        else:
+            owner = (4242, 4343)
+            os.chown(path, *owner)
+        FileStore(path).save("new@example.com", RECORD, None)
+        for place in (path, path.with_name("emailproxy.config.bak")):
+            assert (place.stat().st_uid, place.stat().st_gid) == owner
+
+
+class TestAddress:
+    @pytest.mark.parametrize("address", ["file:{}", "{}"])
+    def test_through_the_registry(self, path: Path, address: str) -> None:
+        store = open_store(address.format(path))
+        assert store.address == f"file:{path}"
+        assert store.accounts() == [USER]
+
+    @pytest.mark.parametrize("address", ["", "a\0b"])
+    def test_malformed(self, address: str) -> None:
+        with pytest.raises(StoreAddressError):
+            file.open_store(address)
