@@ -1,0 +1,214 @@
+"""How is a token requested over HTTP? One shared pool of connections, a deadline, one retry, a bounded answer.
+
+authlib builds the requests (client authentication, grant parameters); this module carries them and decides what an
+answer is: a `TokenResponse` or a `TokenEndpointError`. Proxies (``https_proxy``, ``http_proxy``, ``no_proxy``) and
+``SSL_CERT_FILE`` are taken from the environment. Redirects are never followed: a request with credentials goes where
+the configuration says or nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+import trio
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+from emailproxy import __version__
+from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.refusals import TokenEndpointError, from_answer
+from emailproxy.secret import Secret
+
+__all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint"]
+
+REQUEST_SECONDS: Final = 30.0
+"""One request, from connecting to the last octet: token endpoints answer within one second, or are down."""
+RETRY_SECONDS: Final = 1.0
+"""Pause before the one retry: long enough for a load balancer to notice a dead server."""
+MAX_ANSWER: Final = 1024 * 1024
+"""Octets of an answer: a token pair of Microsoft has 10 KB; more than a hundred times that is not a token."""
+DEFAULT_EXPIRES_IN: Final = 3600
+"""Seconds a token is taken to live if the answer does not say: what all large providers use."""
+MAX_EXPIRES_IN: Final = 10 * 366 * 86400
+"""Ten years: beyond it the figure is a mistake, and no date arithmetic overflows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """What the provider granted."""
+
+    access_token: Secret
+    refresh_token: Secret | None
+    """None: the old one, if any, goes on."""
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """How we identify ourselves to the provider: an id, and for a confidential client a secret."""
+
+    client_id: str
+    client_secret: Secret | None = None
+
+
+class TokenEndpoint:
+    """Asks token endpoints for tokens. Made by `open_endpoint`; shared by all accounts."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def grant(
+        self, url: str, client: ClientCredentials, grant_type: str, parameters: Mapping[str, str]
+    ) -> TokenResponse:
+        """Ask for a token by `grant_type`.
+
+        Raises:
+            TokenEndpointError: refused, or no usable answer in two attempts.
+        """
+
+        async def ask(session: Any, headers: dict[str, str]) -> None:
+            await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
+
+        return await self._twice(client, ask)
+
+    async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
+        """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
+
+        Raises:
+            TokenEndpointError: refused, or no usable answer in two attempts.
+        """
+
+        async def ask(session: Any, headers: dict[str, str]) -> None:
+            await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
+
+        return await self._twice(client, ask)
+
+    async def _twice(
+        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]
+    ) -> TokenResponse:
+        try:
+            return await self._once(client, ask)
+        except TokenEndpointError as error:
+            if not error.retry:
+                raise
+        await trio.sleep(RETRY_SECONDS)
+        return await self._once(client, ask)
+
+    async def _once(
+        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]
+    ) -> TokenResponse:
+        granted: list[TokenResponse] = []
+
+        def judge(answer: httpx2.Response) -> httpx2.Response:
+            granted.append(_read(answer))
+            # authlib parses what the hook returns; it needs to see no more than that this went well.
+            return httpx2.Response(200, json={"access_token": "seen"})
+
+        # One authlib client per request: it keeps the last token in itself. It costs nothing, the pool is shared.
+        session = AsyncOAuth2Client(
+            client_id=client.client_id,
+            client_secret=client.client_secret.reveal() if client.client_secret else None,
+            # Like the classic proxy, and what every provider accepts that registers a secret for mail clients.
+            token_endpoint_auth_method="client_secret_post" if client.client_secret else "none",
+            transport=self._transport,
+            trust_env=False,
+            timeout=None,  # the deadline is the scope below
+            follow_redirects=False,
+        )
+        session.register_compliance_hook("access_token_response", judge)
+        session.register_compliance_hook("refresh_token_response", judge)
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/x-www-form-urlencoded",
+            "User-Agent": f"emailproxy/{__version__}",
+        }
+        try:
+            with trio.fail_after(REQUEST_SECONDS):
+                await ask(session, headers)
+        except trio.TooSlowError:
+            raise TokenEndpointError.unreachable(f"no answer within {REQUEST_SECONDS:g} seconds") from None
+        except httpx2.UnsupportedProtocol as error:
+            raise TokenEndpointError.misconfigured(f"token_url cannot be used: {foreign(error)}") from None
+        except httpx2.TransportError as error:
+            raise TokenEndpointError.unreachable(f"{type(error).__name__}: {foreign(error)}") from None
+        except (httpx2.InvalidURL, UnicodeError) as error:
+            # Not `from error`: a UnicodeError shows the text, which may be a password.
+            raise TokenEndpointError.misconfigured(
+                f"the token request cannot be built from this configuration ({type(error).__name__})"
+            ) from None
+        return granted[0]
+
+
+def _read(answer: httpx2.Response) -> TokenResponse:
+    """Tell a grant from a refusal (RFC 6749 sections 5.1 and 5.2)."""
+    try:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        body = None
+    fields = body if isinstance(body, dict) else None
+    access_token = fields.get("access_token") if fields is not None else None
+    if not answer.is_success or fields is None or not isinstance(access_token, str) or not access_token:
+        raise from_answer(answer.status_code, fields)
+    refresh_token = fields.get("refresh_token")
+    return TokenResponse(
+        Secret(access_token),
+        Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        _expires_in(fields.get("expires_in")),
+    )
+
+
+def _expires_in(value: object) -> int:
+    """Seconds as the provider meant them: a number, a number in quotes (21Vianet), or nothing."""
+    if isinstance(value, str | int | float):
+        try:
+            seconds = int(float(value))
+        except (ValueError, OverflowError):
+            return DEFAULT_EXPIRES_IN
+        return min(seconds, MAX_EXPIRES_IN) if seconds > 0 else DEFAULT_EXPIRES_IN
+    return DEFAULT_EXPIRES_IN
+
+
+class _BoundedTransport(httpx2.AsyncBaseTransport):
+    """Lends one client's pool and proxy rules to many short-lived clients, and cuts answers off at `MAX_ANSWER`."""
+
+    def __init__(self, pool: httpx2.AsyncClient) -> None:
+        self._pool = pool
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self._pool.send(request, stream=True, auth=None, follow_redirects=False)
+        try:
+            if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+                # We asked for none; unpacking what we did not ask for could fill the memory.
+                raise TokenEndpointError.unreachable("the answer is compressed, which was not asked for")
+            content = bytearray()
+            async for part in answer.aiter_raw():
+                content += part
+                if len(content) > MAX_ANSWER:
+                    raise TokenEndpointError.unreachable(f"the answer has more than {MAX_ANSWER} octets")
+        finally:
+            await answer.aclose()
+            # Accounts share the pool, but no cookie.
+            self._pool.cookies.clear()
+        return httpx2.Response(answer.status_code, content=bytes(content), request=request)
+
+
+@asynccontextmanager
+async def open_endpoint(
+    *, transport: httpx2.AsyncBaseTransport | None = None, ssl_context: ssl.SSLContext | None = None
+) -> AsyncIterator[TokenEndpoint]:
+    """Open the pool; closing it closes all connections.
+
+    Args:
+        transport: carries the requests instead of the network.
+        ssl_context: verifies providers; by default the system's authorities, or those of ``SSL_CERT_FILE``.
+    """
+    async with httpx2.AsyncClient(
+        transport=transport, verify=ssl_context or True, trust_env=True, timeout=None, follow_redirects=False
+    ) as pool:
+        yield TokenEndpoint(_BoundedTransport(pool))

@@ -1,0 +1,50 @@
+"""What do a mail client and an operator hear when there is no token? Every `Failure` of the broker, in one place."""
+
+from __future__ import annotations
+
+from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.refusals import Meaning, TokenEndpointError
+from emailproxy.store.base import (
+    StoreAddressError,
+    StoreContentError,
+    StoreDeniedError,
+    StoreError,
+    StoreTooLargeError,
+)
+
+__all__ = ["failed", "no_store", "no_token", "wrong_password"]
+
+_TEXTS = {
+    FailureKind.WRONG_CREDENTIALS: "User name or password is wrong",
+    FailureKind.TEMPORARY: "The sign-in service cannot be used right now, please try again later",
+    FailureKind.MISCONFIGURED: "The sign-in of this account must be corrected by its administrator",
+}
+
+
+def failed(kind: FailureKind, account: str, detail: str) -> LoginFailed:
+    """A login of `account` that fails for the reason in `detail`, which is the operator's alone."""
+    return LoginFailed(Failure(kind, _TEXTS[kind], f"account {foreign(account)}: {detail}"))
+
+
+def wrong_password(account: str, hint: str = "") -> LoginFailed:
+    """The mail password does not open the stored tokens; nothing was changed."""
+    detail = "the mail password is not the one that seals the stored tokens"
+    return failed(FailureKind.WRONG_CREDENTIALS, account, f"{detail}; {hint}" if hint else detail)
+
+
+def no_token(account: str, error: TokenEndpointError, permanent: FailureKind) -> LoginFailed:
+    """The token endpoint gave no token; `permanent` is what a permanent refusal means here."""
+    kind = {
+        Meaning.PERMANENT: permanent,
+        Meaning.TEMPORARY: FailureKind.TEMPORARY,
+        Meaning.MISCONFIGURED: FailureKind.MISCONFIGURED,
+    }[error.meaning]
+    return failed(kind, account, str(error))
+
+
+def no_store(account: str, error: StoreError) -> LoginFailed:
+    """The store could not be read, so nobody knows whether the password is right."""
+    needs_person = isinstance(error, StoreAddressError | StoreContentError | StoreDeniedError | StoreTooLargeError)
+    kind = FailureKind.MISCONFIGURED if needs_person else FailureKind.TEMPORARY
+    return failed(kind, account, f"the record cannot be read: {foreign(error)}")

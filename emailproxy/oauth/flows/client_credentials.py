@@ -1,0 +1,32 @@
+"""How does an application get a token for a mailbox, without a person? Client credentials (RFC 6749 section 4.4)."""
+
+from __future__ import annotations
+
+from emailproxy.failures import FailureKind
+from emailproxy.oauth.endpoint import TokenResponse
+from emailproxy.oauth.flows.base import Grant
+from emailproxy.oauth.refusals import TokenEndpointError
+
+__all__ = ["ClientCredentialsGrant"]
+
+
+class ClientCredentialsGrant:
+    """The provider trusts the client itself; the mail password only guards what we hold."""
+
+    name = "client_credentials"
+    interactive = False
+    provider_checks_password = False
+
+    async def obtain(self, grant: Grant) -> TokenResponse:
+        """Ask the token endpoint. See `emailproxy.oauth.flows.base.Flow.obtain`."""
+        account = grant.account
+        if grant.client.client_secret is None:
+            raise TokenEndpointError.misconfigured(
+                "the flow client_credentials needs client_secret, or use_login_password_as_client_credentials_secret"
+            )
+        parameters = {"scope": account.oauth2_scope} if account.oauth2_scope else {}
+        return await grant.endpoint.grant(account.token_url, grant.client, "client_credentials", parameters)
+
+    def kind_of(self, error: TokenEndpointError) -> FailureKind:  # noqa: ARG002 - the same for all
+        """No person and no password can help: the registration must change."""
+        return FailureKind.MISCONFIGURED

@@ -1,0 +1,376 @@
+"""How does a login get its access token? The broker: password first, then memory, store, refresh, a new grant.
+
+A login is answered from memory if it can be: the password is compared by digest, and the token is good for a while.
+Otherwise it joins the flight of its account and password - ten logins cause one request - and the flight goes on when
+the login that started it has given up. A flight reads the store again (another replica may have refreshed), refreshes,
+and only if the refresh token is dead by the provider's own code asks for a new grant, which may mean a person.
+
+**A wrong password** destroys nothing and decides nothing. It is refused at once, and the stored tokens stay as they
+are, in use by whoever has the right one. With ``delete_account_token_on_password_error`` a flow that has a judge of its
+own lets that judge decide whether the password was *changed*: for an interactive flow a person, who must sign in and
+confirm (`emailproxy.oauth.consent`); for the password flow the provider. Only when the judge has said yes, and new
+tokens are there, does the new record replace the old one. Flows without a judge (client_credentials) always refuse.
+
+**The first login** of an account without tokens sets the password, whatever it is; each password that is tried
+meanwhile has its own authorisation, and whichever a person completes first, wins.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import httpx2
+import trio
+
+from emailproxy.config.model import Account, Settings
+from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
+from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
+from emailproxy.oauth.explain import failed, no_token, wrong_password
+from emailproxy.oauth.flights import Flight, Flights
+from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
+from emailproxy.oauth.flows.refresh import refresh
+from emailproxy.oauth.flows.registry import FLOWS
+from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.keeping import Records
+from emailproxy.oauth.opened import AccessToken, Opened
+from emailproxy.oauth.passwords import PasswordDigest
+from emailproxy.oauth.refusals import Meaning, TokenEndpointError
+from emailproxy.oauth.sealing import Iterations
+from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
+from emailproxy.secret import Secret
+from emailproxy.store.base import Record
+
+__all__ = ["AccessToken", "TokenBroker", "open_broker"]
+
+log = logging.getLogger("emailproxy.oauth")
+
+AHEAD: Final = 600.0
+"""Seconds before its expiry that a token is refreshed: mail servers end sessions whose token runs out."""
+LAST_CALL: Final = 10.0
+"""A token that expires sooner than this may be dead when the mail server looks at it."""
+PATIENCE: Final = 5.0
+"""Seconds that a login waits for a refresh while the old token is still good: more than a healthy provider takes."""
+FORCED_SECONDS: Final = 60.0
+FORCED_LIMIT: Final = 5
+"""Tokens refused by the mail server that are replaced within `FORCED_SECONDS`: one for each protocol and two more. A
+mailbox that is closed refuses every token, and must not turn each attempt of a mail client into a token request."""
+
+
+class TokenBroker:
+    """Gets access tokens. Made by `open_broker`, which owns the tasks."""
+
+    def __init__(
+        self,
+        *,
+        nursery: trio.Nursery,
+        vault: Vault,
+        endpoint: TokenEndpoint,
+        flows: Mapping[str, Flow],
+        consents: Consents,
+        settings: Callable[[], Settings],
+        now: Callable[[], float],
+    ) -> None:
+        self._endpoint = endpoint
+        self._flows = flows
+        self._consents = consents
+        self._settings = settings
+        self._now = now
+        self._vault = vault
+        self._flights = Flights(nursery)
+        self._forced: dict[str, deque[float]] = {}
+        self._asking: dict[PasswordDigest, Pending] = {}
+
+    async def token(
+        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+    ) -> AccessToken:
+        """A token for `account`, if `password` is right. May take as long as a person takes; the caller's deadline.
+
+        Args:
+            account: whom the token is for.
+            password: what the mail client sent.
+            refused: the mail server just refused this one; it is not returned again.
+            client: where the login comes from, for the log and the person who is asked.
+
+        Raises:
+            LoginFailed: there is no token, and why.
+        """
+        flow = self._flows.get(account.oauth2_flow)
+        if flow is None:
+            known = ", ".join(sorted(self._flows))
+            raise failed(
+                FailureKind.MISCONFIGURED,
+                account.name,
+                f"oauth2_flow {foreign(account.oauth2_flow)} is not offered; known are {known}",
+            )
+        if not password:
+            raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
+        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client)
+        return await self._answer(login, refused)
+
+    async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
+        opened = await self._open(login)
+        held = opened.access if opened is not None else None
+        if held is not None and self._is_good(held, AHEAD, refused):
+            return held
+        spare = held if held is not None and self._is_good(held, LAST_CALL, refused) else None
+        self._remind(login)
+        for _ in range(2):
+            flight = self._flights.join(("token", login.digest), partial(self._obtain, login, refused))
+            token: AccessToken | None = None
+            if spare is None:
+                token = await flight.wait()
+            else:
+                with trio.move_on_after(PATIENCE):
+                    token = await flight.wait()
+                token = token or spare
+            if token.is_not(refused):
+                return token
+            # The flight was under way before the mail server refused; the next one knows.
+        raise failed(
+            FailureKind.MISCONFIGURED,
+            login.name,
+            "the mail server refuses the token, and the provider gives the same one again; check oauth2_scope, and "
+            "that the mailbox allows this protocol",
+        )
+
+    def _is_good(self, token: AccessToken, margin: float, refused: AccessToken | None) -> bool:
+        return token.expires_at - self._now() > margin and token.is_not(refused)
+
+    # --- the password -------------------------------------------------------------------------------------------------
+
+    async def _open(self, login: Login, *, fresh: bool = False) -> Opened | None:
+        """The account's opened record; None if there is none that this password could be held against.
+
+        Raises:
+            LoginFailed: the password is wrong, or nobody can tell.
+        """
+        try:
+            return await self._vault.open(login, fresh=fresh)
+        except WrongPasswordError as error:
+            self._refuse(login, error.record)
+            return None
+
+    def _refuse(self, login: Login, record: Record) -> None:
+        """The password is wrong. Perhaps let the flow's own judge decide whether it was changed; see the module.
+
+        Returns only if that judge is the provider, who is asked by going on without a record.
+        """
+        if not self._settings().delete_account_token_on_password_error:
+            raise wrong_password(login.name)
+        if login.account.client_secret is None and record.client_secret_encrypted is not None:
+            raise wrong_password(login.name, "and the client secret is sealed with that password too")
+        if login.flow.provider_checks_password:
+            if self._vault.passwords.judged_wrong(login.digest):
+                raise wrong_password(login.name, "and the provider refused it as well a short while ago")
+            return
+        if login.flow.interactive:
+            self._remind(login)
+            self._ask_for_grant(login, replaces=True)
+            raise wrong_password(login.name, "if it was changed on purpose, complete the authorisation in the log")
+        raise wrong_password(login.name)
+
+    def _remind(self, login: Login) -> None:
+        """A login waits for a person (again): say so."""
+        pending = self._asking.get(login.digest)
+        if pending is not None:
+            self._consents.remind(pending)
+
+    # --- a flight -----------------------------------------------------------------------------------------------------
+
+    async def _obtain(self, login: Login, refused: AccessToken | None) -> AccessToken:
+        """What one flight does."""
+        opened = await self._open(login, fresh=True)
+        spare: AccessToken | None = None
+        if opened is not None:
+            if opened.access is not None:
+                if self._is_good(opened.access, AHEAD, refused):
+                    return opened.access  # another replica was faster
+                if self._is_good(opened.access, LAST_CALL, refused):
+                    spare = opened.access
+            if refused is not None:
+                self._count_forced(login)
+            try:
+                renewed = await self._refresh(login, opened)
+            except LoginFailed as error:
+                if spare is None:
+                    raise
+                log.warning("%s; the old token is good for another %d s", error, spare.expires_at - self._now())
+                return spare
+            if renewed is not None:
+                return renewed
+        if login.flow.interactive:
+            flight = self._ask_for_grant(login, replaces=False)
+            return spare or await flight.wait()
+        try:
+            return await self._grant(login, replaces=False)
+        except LoginFailed as error:
+            if spare is None or error.failure.kind is FailureKind.WRONG_CREDENTIALS:
+                raise
+            log.warning("%s; the old token is good for another %d s", error, spare.expires_at - self._now())
+            return spare
+
+    def _count_forced(self, login: Login) -> None:
+        """Bound how often the mail server's refusals cost a token request."""
+        now = trio.current_time()
+        times = self._forced.setdefault(login.name, deque(maxlen=FORCED_LIMIT))
+        if len(times) == FORCED_LIMIT and now - times[0] < FORCED_SECONDS:
+            raise failed(
+                FailureKind.TEMPORARY,
+                login.name,
+                f"the mail server refused {FORCED_LIMIT} fresh tokens within {FORCED_SECONDS:g} s; check oauth2_scope, "
+                "and that the mailbox allows this protocol",
+            )
+        times.append(now)
+
+    async def _refresh(self, login: Login, opened: Opened) -> AccessToken | None:
+        """Renew with the refresh token; None if only a new grant helps. Raises LoginFailed."""
+        tried: Opened = opened
+        for _ in range(2):
+            if tried.refresh is None or tried.dead:
+                return None
+            try:
+                response = await refresh(self._endpoint, login.account, self._client(login, tried), tried.refresh)
+            except TokenEndpointError as error:
+                if error.meaning is not Meaning.PERMANENT:
+                    raise no_token(login.name, error, FailureKind.TEMPORARY) from None
+                newer = await self._open(login, fresh=True)
+                if newer is not None and newer.refresh is not None and newer.refresh != tried.refresh:
+                    log.info("account %s: another process stored a newer refresh token", foreign(login.name))
+                    tried = newer
+                    continue
+                log.warning("account %s needs a new grant: %s", foreign(login.name), error)
+                self._vault.keeper.hold(login.name, replace(newer or tried, dead=True))
+                return None
+            with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
+                kept = await self._vault.renew(login, tried, response)
+            return kept.access
+        return None
+
+    def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
+        """How we identify ourselves for this login."""
+        account = login.account
+        if not account.client_id:
+            raise TokenEndpointError.misconfigured("client_id is missing")
+        secret = account.client_secret or (opened.client_secret if opened is not None else None)
+        if secret is None and account.jwt_certificate_path is not None:
+            raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
+        if (
+            secret is None
+            and login.flow.name == "client_credentials"
+            and self._settings().use_login_password_as_client_credentials_secret
+        ):
+            secret = Secret(text_of_password(login.password))
+        return ClientCredentials(account.client_id, secret)
+
+    # --- a new grant --------------------------------------------------------------------------------------------------
+
+    def _ask_for_grant(self, login: Login, *, replaces: bool) -> Flight:
+        """The flight in which a person is asked, for this account and password."""
+        return self._flights.join(("grant", login.digest), partial(self._grant, login, replaces=replaces))
+
+    async def _grant(self, login: Login, *, replaces: bool) -> AccessToken:
+        """Get a first (or new) token by the account's flow, and seal it with the login's password."""
+        asked: list[Pending] = []
+
+        async def ask_person(url: str, state: str) -> str:
+            try:
+                pending = self._consents.begin(login.account, url, state=state, client=login.client, replaces=replaces)
+            except ConsentLimitError as error:
+                raise failed(FailureKind.TEMPORARY, login.name, str(error)) from None
+            asked.append(pending)
+            self._asking[login.digest] = pending
+            return await pending.answer()
+
+        outcome = Outcome(OutcomeKind.FAILED, login.name, "The proxy is shutting down.")
+        try:
+            client = self._client(login, self._vault.held(login))
+            grant = Grant(login.account, client, login.password, self._endpoint, ask_person)
+            response = await login.flow.obtain(grant)
+            with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
+                token = await self._vault.accept(login, response)
+            outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
+        except TokenEndpointError as error:
+            failure = no_token(login.name, error, login.flow.kind_of(error)).failure
+            if failure.kind is FailureKind.MISCONFIGURED and self._password_is_secret(login, error):
+                failure = wrong_password(login.name, f"it is the client secret, and the provider said: {error}").failure
+            if failure.kind is FailureKind.WRONG_CREDENTIALS and login.flow.provider_checks_password:
+                self._vault.passwords.judge_wrong(login.digest)
+            outcome = _page(login, OutcomeKind.FAILED, "The provider gave no token.", failure.reference)
+            if asked:
+                log.warning("%s (ref %s)", failure.detail, failure.reference)
+            raise LoginFailed(failure) from None
+        except LoginFailed as error:
+            outcome = _page(login, OutcomeKind.DENIED, "The account was not authorised.", error.failure.reference)
+            if asked:
+                log.warning("%s (ref %s)", error.failure.detail, error.failure.reference)
+            raise
+        finally:
+            self._asking.pop(login.digest, None)
+            for pending in asked:
+                self._consents.end(pending, outcome)
+        for pending in asked:
+            log.warning("account %s is authorised", foreign(login.name))
+            self._consents.withdraw_others(pending)
+        return token
+
+    def _password_is_secret(self, login: Login, error: TokenEndpointError) -> bool:
+        """Whether the provider refused the mail password because it serves as the client secret."""
+        return (
+            error.code == "invalid_client"
+            and login.account.client_secret is None
+            and login.flow.name == "client_credentials"
+            and self._settings().use_login_password_as_client_credentials_secret
+        )
+
+
+def _page(login: Login, kind: OutcomeKind, message: str, reference: str) -> Outcome:
+    return Outcome(kind, login.name, message, reference)
+
+
+@asynccontextmanager
+async def open_broker(
+    *,
+    records: Records,
+    consents: Consents,
+    settings: Callable[[], Settings],
+    flows: Mapping[str, Flow] = FLOWS,
+    transport: httpx2.AsyncBaseTransport | None = None,
+    iterations: Iterations = Iterations(),  # noqa: B008 - frozen
+    now: Callable[[], float] = time.time,
+) -> AsyncIterator[TokenBroker]:
+    """Open a broker. On the way out its flights are cancelled; a save under way is finished first.
+
+    Args:
+        records: the store's asynchronous face.
+        consents: where people's authorisations wait.
+        settings: the settings in force, asked for at each use.
+        flows: grants by ``oauth2_flow`` name.
+        transport: carries token requests instead of the network.
+        iterations: PBKDF2 rounds.
+        now: Unix time.
+    """
+    async with (
+        open_endpoint(transport=transport) as endpoint,
+        AsyncExitStack() as last,
+        trio.open_nursery() as nursery,
+    ):
+        vault = Vault(records, nursery, settings, iterations, now)
+        last.push_async_callback(vault.keeper.flush)  # when no flight is left
+        yield TokenBroker(
+            nursery=nursery,
+            vault=vault,
+            endpoint=endpoint,
+            flows=flows,
+            consents=consents,
+            settings=settings,
+            now=now,
+        )
+        nursery.cancel_scope.cancel()

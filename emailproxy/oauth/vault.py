@@ -1,0 +1,253 @@
+"""Does this login's password open the account's record, and how is the record sealed again?
+
+The one place where passwords, records and memory meet. What is opened stays in memory (`emailproxy.oauth.keeping`), so
+that the next login is compared by digest; when the store has another version, it is opened again, which costs
+microseconds as long as the salt is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import trio
+
+from emailproxy.config.model import Account, Settings
+from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.oauth.endpoint import TokenResponse
+from emailproxy.oauth.explain import failed, no_store, wrong_password
+from emailproxy.oauth.flows.base import Flow
+from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.keeping import Keeper, Records, SupersededError
+from emailproxy.oauth.opened import AccessToken, Opened, open_stored
+from emailproxy.oauth.passwords import PasswordDigest, Passwords, TooManyChecksError
+from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
+from emailproxy.secret import Secret
+from emailproxy.store.base import Record, Stored, StoreError
+
+__all__ = ["Login", "Vault", "WrongPasswordError"]
+
+log = logging.getLogger("emailproxy.oauth")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who wants a token, and with what."""
+
+    account: Account
+    flow: Flow
+    password: Secret
+    digest: PasswordDigest
+    client: str
+    """Where it comes from."""
+
+    @property
+    def name(self) -> str:
+        """The account's, as the store knows it."""
+        return self.account.name
+
+
+class WrongPasswordError(Exception):
+    """The password does not open the record, which stays as it is."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("the password does not open the record")
+        self.record = record
+
+
+class Vault:
+    """Opens and seals records.
+
+    Args:
+        records: the store.
+        nursery: where failed saves are repeated and old records sealed anew.
+        settings: the settings in force.
+        iterations: PBKDF2 rounds.
+        now: Unix time.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        nursery: trio.Nursery,
+        settings: Callable[[], Settings],
+        iterations: Iterations,
+        now: Callable[[], float],
+    ) -> None:
+        self.passwords = Passwords()
+        self.keeper = Keeper(records, nursery, now)
+        self._records = records
+        self._nursery = nursery
+        self._settings = settings
+        self._iterations = iterations
+        self._now = now
+        self._rotating: set[str] = set()
+
+    def held(self, login: Login) -> Opened | None:
+        """What is in memory for this account, if this password opens it."""
+        held = self.keeper.latest(login.name)
+        return held if held is not None and held.belongs_to(login.digest) else None
+
+    async def open(self, login: Login, *, fresh: bool = False) -> Opened | None:
+        """The account's opened record; None if there is nothing sealed that a password could be held against.
+
+        Args:
+            login: the account and its password.
+            fresh: ask the store itself, not its cache.
+
+        Raises:
+            WrongPasswordError: there is, and the password does not open it.
+            LoginFailed: nobody can tell now.
+        """
+        latest = self.keeper.latest(login.name)
+        if latest is not None and latest.unsaved:
+            # What the store has is older than what we hold, its password perhaps as well.
+            if latest.belongs_to(login.digest):
+                return latest
+            raise WrongPasswordError(latest.base)
+        try:
+            stored = await (self._records.load_fresh if fresh else self._records.load)(login.name)
+        except StoreError as error:
+            held = self.held(login)
+            if held is None:
+                raise no_store(login.name, error) from None
+            log.warning("account %s: going on with what is in memory: %s", foreign(login.name), foreign(error))
+            return held
+        return await self._match(login, stored)
+
+    async def _match(self, login: Login, stored: Stored | None) -> Opened | None:
+        """Hold `stored` against the password."""
+        latest = self.keeper.latest(login.name)
+        if stored is None:
+            if latest is not None and not latest.unsaved:
+                self.keeper.forget(login.name)
+            return None
+        held = self.held(login)
+        if held is not None and (held.unsaved or held.version == stored.version):
+            return held
+        if check_value(stored.record) is None:
+            return None
+        if parse_salt(stored.record.token_salt) is None:
+            _complain_of_salt(login)
+            return None
+        opened = await self._unlock(login, stored)
+        if opened is None:
+            raise WrongPasswordError(stored.record)
+        held = self.held(login)
+        if held is not None and (held.unsaved or held.version == stored.version):
+            return held  # another login was faster
+        if held is not None and held.dead and held.refresh == opened.refresh:
+            opened = replace(opened, dead=True)
+        self.keeper.hold(login.name, opened)
+        self._rotate_later(login, opened)
+        return opened
+
+    async def _unlock(self, login: Login, stored: Stored) -> Opened | None:
+        """Open `stored`; None if another password seals it."""
+        record = stored.record
+        salt, sealed = parse_salt(record.token_salt), check_value(record)
+        if salt is None or sealed is None:
+            return None
+        candidates = self._iterations.candidates(record.token_iterations)
+        try:
+            key = await self.passwords.unlock(
+                login.name, login.password, salt=salt, candidates=candidates, sealed=sealed
+            )
+        except TooManyChecksError:
+            raise failed(
+                FailureKind.TEMPORARY, login.name, "too many different passwords are being tried; this one was not"
+            ) from None
+        return open_stored(login.name, stored, login.digest, key) if key is not None else None
+
+    # --- sealing ------------------------------------------------------------------------------------------------------
+
+    async def renew(self, login: Login, opened: Opened, response: TokenResponse) -> Opened:
+        """Seal and store refreshed tokens; what is held afterwards.
+
+        Raises:
+            LoginFailed: the mail password was changed elsewhere meanwhile.
+        """
+        return await self._keep(login, opened.renewed(response, self._now()), replaces=False)
+
+    async def accept(self, login: Login, response: TokenResponse) -> AccessToken:
+        """Seal and store a new grant's tokens with the login's password; they replace whatever record there is."""
+        try:
+            stored = await self._records.load_fresh(login.name)
+        except StoreError as error:
+            log.warning("account %s: the store cannot be read: %s", foreign(login.name), foreign(error))
+            stored = None
+        latest, held = self.keeper.latest(login.name), self.held(login)
+        known = stored.record if stored is not None else latest.base if latest is not None else Record()
+        version = stored.version if stored is not None else latest.version if latest is not None else None
+        target = self._iterations.target(known.token_iterations)
+        if held is not None:
+            key = held.key if held.key.iterations >= target else await self._new_key(login, held.key.salt, target)
+            opened = replace(held, key=key, base=known, version=version)
+        else:
+            opened = Opened(login.digest, await self._new_key(login, new_salt(), target), known, version)
+        if login.flow.interactive and response.refresh_token is None:
+            log.warning(
+                "account %s: the provider gave no refresh token, so a person is asked again when the token expires; "
+                "oauth2_scope needs offline_access at Microsoft, permission_url needs prompt=consent at some others",
+                foreign(login.name),
+            )
+            # An old refresh token that is dead must not come back to life beside the new access token.
+            opened = replace(opened, refresh=None if opened.dead else opened.refresh)
+        kept = await self._keep(login, opened.renewed(response, self._now()), replaces=True)
+        assert kept.access is not None
+        return kept.access
+
+    async def _new_key(self, login: Login, salt: bytes, iterations: int) -> SealingKey:
+        return await self.passwords.new_key(login.name, login.password, salt=salt, iterations=iterations)
+
+    async def _keep(self, login: Login, opened: Opened, *, replaces: bool) -> Opened:
+        """Store before use (`emailproxy.oauth.keeping`)."""
+        held = self.held(login)
+        if held is not None and held.key.salt == opened.key.salt and held.key.iterations > opened.key.iterations:
+            # Sealed anew while the request was under way.
+            opened = replace(opened, key=held.key, version=held.version)
+        plain = login.account.client_secret
+        seal = self._settings().encrypt_client_secret_on_first_use or opened.base.client_secret_encrypted is not None
+        try:
+            return await self.keeper.keep(
+                login.name,
+                opened,
+                partial(self._unlock, login),
+                client_secret=plain if seal else None,
+                replaces=replaces,
+            )
+        except SupersededError:
+            raise wrong_password(login.name, "it was changed in another process meanwhile") from None
+
+    def _rotate_later(self, login: Login, opened: Opened) -> None:
+        """Seal a record of an older iteration count with the current one, once, behind the login."""
+        target = self._iterations.target(opened.base.token_iterations)
+        if opened.key.iterations < target and login.name not in self._rotating:
+            self._rotating.add(login.name)
+            self._nursery.start_soon(self._rotate, login, target)
+
+    async def _rotate(self, login: Login, target: int) -> None:
+        try:
+            held = self.held(login)
+            if held is None:
+                return
+            key = await self._new_key(login, held.key.salt, target)
+            held = self.held(login)  # it may have been refreshed meanwhile
+            if held is None or held.key.iterations >= target:
+                return
+            log.info("account %s: sealing stored values with %d iterations", foreign(login.name), target)
+            await self._keep(login, replace(held, key=key), replaces=False)
+        except LoginFailed as error:
+            log.info("account %s: not sealed anew: %s", foreign(login.name), error)
+        finally:
+            self._rotating.discard(login.name)
+
+
+def _complain_of_salt(login: Login) -> None:
+    """Sealed values without a usable salt: no password opens them, so none can be wrong."""
+    problem = "token_salt is missing or no base64, so no password opens the stored values"
+    if not (login.flow.interactive or login.flow.provider_checks_password):
+        raise failed(FailureKind.MISCONFIGURED, login.name, f"{problem}; remove them from the account")
+    log.warning("account %s: %s; asking for new ones", foreign(login.name), problem)
