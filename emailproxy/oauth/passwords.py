@@ -103,12 +103,12 @@ class Passwords:
         """
         digest = self.digest(account, password)
         key = self._known(digest, salt, candidates, sealed)
-        if key is not None or self._known_wrong(digest, salt):
+        if key is not None or self.known_wrong(digest, salt):
             return key
         with self._queue(account) as lock:
             async with lock:
                 key = self._known(digest, salt, candidates, sealed)
-                if key is not None or self._known_wrong(digest, salt):
+                if key is not None or self.known_wrong(digest, salt):
                     return key
                 for iterations in candidates:
                     key = await self._derive(password, salt, iterations)
@@ -120,7 +120,7 @@ class Passwords:
 
     def judged_wrong(self, digest: PasswordDigest) -> bool:
         """Whether the provider refused this password a short while ago (`judge_wrong`)."""
-        return self._known_wrong(digest, BY_PROVIDER)
+        return self.known_wrong(digest, BY_PROVIDER)
 
     def judge_wrong(self, digest: PasswordDigest) -> None:
         """The provider refused this password; do not ask again so soon, which might lock the mailbox."""
@@ -151,7 +151,8 @@ class Passwords:
                 return key
         return None
 
-    def _known_wrong(self, digest: PasswordDigest, salt: bytes) -> bool:
+    def known_wrong(self, digest: PasswordDigest, salt: bytes) -> bool:
+        """Whether this password was wrong for the record with this salt a short while ago."""
         seen = self._wrong.get((digest, salt))
         if seen is None:
             return False

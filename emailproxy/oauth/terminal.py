@@ -1,4 +1,4 @@
-"""How does an address that was pasted into the terminal complete an authorisation? With ``--external-auth``, and always if there is one."""
+"""How does an address that was pasted into the terminal complete an authorisation (``--external-auth``)?"""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
+from typing import Final
 
 import trio
 
@@ -30,6 +32,11 @@ from emailproxy.store.base import Record, Stored, StoreError
 __all__ = ["Login", "Vault", "WrongPasswordError"]
 
 log = logging.getLogger("emailproxy.oauth")
+
+TRUST_SECONDS: Final = 60.0
+"""How long memory is trusted without asking the store: secret managers bill every read, and a login that asks nobody
+costs microseconds. So a password that another process replaced is accepted here for another minute; the new one is
+accepted at once, and a flight always asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,7 @@ class Vault:
         self._iterations = iterations
         self._now = now
         self._rotating: set[str] = set()
+        self._seen: dict[str, float] = {}
 
     def held(self, login: Login) -> Opened | None:
         """What is in memory for this account, if this password opens it."""
@@ -107,6 +115,12 @@ class Vault:
             if latest.belongs_to(login.digest):
                 return latest
             raise WrongPasswordError(latest.base)
+        if latest is not None and not fresh and trio.current_time() - self._seen.get(login.name, -inf) < TRUST_SECONDS:
+            if latest.belongs_to(login.digest):
+                await trio.lowlevel.checkpoint()
+                return latest
+            if self.passwords.known_wrong(login.digest, latest.key.salt):
+                raise WrongPasswordError(latest.base)
         try:
             stored = await (self._records.load_fresh if fresh else self._records.load)(login.name)
         except StoreError as error:
@@ -126,6 +140,7 @@ class Vault:
             return None
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
+            self._seen[login.name] = trio.current_time()
             return held
         if check_value(stored.record) is None:
             return None
@@ -141,6 +156,7 @@ class Vault:
         if held is not None and held.dead and held.refresh == opened.refresh:
             opened = replace(opened, dead=True)
         self.keeper.hold(login.name, opened)
+        self._seen[login.name] = trio.current_time()
         self._rotate_later(login, opened)
         return opened
 
