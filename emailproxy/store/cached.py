@@ -76,6 +76,8 @@ class CachedStore:
         self._last_good: OrderedDict[str, Stored | None] = OrderedDict()
         # Accounts whose last read failed, or whose last write has an unknown outcome.
         self._unsure: set[str] = set()
+        # Counts the writes, so that a read which began before one does not pass for the last good answer after it.
+        self._epoch = 0
         self._closed = False
 
     def __repr__(self) -> str:
@@ -133,6 +135,7 @@ class CachedStore:
                 )
             finally:
                 # What was read before this point may be older than what was written.
+                self._epoch += 1
                 self._flights.pop(account, None)
         self._remember(account, Stored(record, version))
         return version
@@ -180,12 +183,14 @@ class CachedStore:
         return flight.stored
 
     async def _read(self, account: str) -> Stored | None:
+        epoch = self._epoch
         try:
             stored = await self._call(lambda: self._store.load(account), READ_DEADLINE, self._readers, "read")
         except StoreError:
             self._unsure.add(account)
             raise
-        self._remember(account, stored)
+        if epoch == self._epoch:
+            self._remember(account, stored)
         return stored
 
     async def _call(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:

@@ -1,0 +1,44 @@
+"""Records turn into option texts and back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emailproxy.config import accounts
+from emailproxy.store.base import CACHED_OPTIONS, Record
+
+_TEXT = st.none() | st.text(min_size=1)
+_NUMBER = st.none() | st.integers(0, 2**40)
+
+
+@given(
+    st.builds(
+        Record,
+        token_salt=_TEXT,
+        token_iterations=_NUMBER,
+        access_token=_TEXT,
+        access_token_expiry=_NUMBER,
+        refresh_token=_TEXT,
+        client_secret_encrypted=_TEXT,
+        last_activity=_NUMBER,
+    )
+)
+def test_round_trip(record: Record) -> None:
+    assert Record.from_options(record.to_options()) == record
+
+
+def test_from_options_is_lenient_where_files_are() -> None:
+    options = {"access_token_expiry": "17.9", "refresh_token": "", "token_url": "unknown"}
+    assert Record.from_options(options) == Record(access_token_expiry=17)
+
+
+@pytest.mark.parametrize("text", ["s3cret", "inf", "nan", "1e999"])
+def test_a_number_that_is_none_is_named_without_its_value(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^last_activity is not a number$"):
+        Record.from_options({"last_activity": text})
+
+
+def test_the_configuration_knows_the_same_options() -> None:
+    assert set(CACHED_OPTIONS) == accounts.CACHED_OPTIONS
