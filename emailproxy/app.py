@@ -113,18 +113,18 @@ class Proxy:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
                     await listeners.apply(self._config.servers)
-                    if not listeners.addresses:
-                        sessions.cancel_scope.cancel()
-                        background.cancel_scope.cancel()
-                        raise NothingToServeError("no listener could be opened, see the errors above")
-                    background.start_soon(_probe, upstreams, self._config.servers)
-                    background.start_soon(self._receive_consent, consents)
-                    task_status.started()
-                    await self._stopping.wait()
-                    listeners.stop()
-                    farewell.start_soon(self._end_sessions, listeners, sessions)
+                    bound = bool(listeners.addresses)
+                    if bound:
+                        background.start_soon(_probe, upstreams, self._config.servers)
+                        background.start_soon(self._receive_consent, consents)
+                        task_status.started()
+                        await self._stopping.wait()
+                        listeners.stop()
+                        farewell.start_soon(self._end_sessions, listeners, sessions)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
+        if not bound:  # raised out here, where no nursery makes a group of it
+            raise NothingToServeError("no listener could be opened, see the errors above")
         log.info("stopped")
 
     async def reload(self) -> None:
@@ -156,12 +156,15 @@ class Proxy:
             while not external_only:
                 reloaded = self._reloaded
                 async with trio.open_nursery() as current:
-                    current.start_soon(serve_redirects, self._config.accounts.values(), consents)
+                    accounts = [*self._config.accounts.values(), *self._config.templates.values()]
+                    current.start_soon(serve_redirects, accounts, consents)
                     await reloaded.wait()
                     current.cancel_scope.cancel()
 
     async def _end_sessions(self, listeners: ListenerSet, sessions: trio.Nursery) -> None:
         """Give live sessions their time, then say goodbye and close them."""
+        if not listeners.live:
+            return
         drain = self._config.settings.drain
         log.info("stopping: %d sessions have up to %.0f s; a second signal ends them now", listeners.live, drain)
         with trio.move_on_after(drain):
@@ -171,11 +174,14 @@ class Proxy:
         sessions.cancel_scope.cancel()
 
 
-async def handle_signals(proxy: Proxy, log_level: str) -> None:
+async def handle_signals(
+    proxy: Proxy, log_level: str, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
     """SIGTERM, SIGINT and SIGQUIT stop, SIGHUP reloads, SIGUSR1 toggles debug. Only in the main thread."""
     stops = {signal.SIGTERM, signal.SIGINT}
     others = {getattr(signal, name) for name in ("SIGQUIT", "SIGHUP", "SIGUSR1") if hasattr(signal, name)}
     with trio.open_signal_receiver(*stops, *others) as signals:
+        task_status.started()
         async for number in signals:
             match signal.Signals(number).name:
                 case "SIGHUP":

@@ -83,7 +83,7 @@ def cli(
     debug: bool,
     debug_content: bool,
 ) -> None:
-    r"""Let mail clients that only know a password reach servers that want OAuth 2.0.
+    """Let mail clients that only know a password reach servers that want OAuth 2.0.
 
     Without a command: run the proxy, until a signal stops it.
 
@@ -110,7 +110,7 @@ def cli(
 @cli.command()
 @click.pass_obj
 def check(config_file: Path) -> None:
-    r"""Check the configuration and print what would be served; open nothing.
+    """Check the configuration and print what would be served; open nothing.
 
     Exit status 2 if there is a fault.
 
@@ -124,7 +124,7 @@ def check(config_file: Path) -> None:
 @cli.command("sample-config")
 @click.argument("provider", required=False, type=click.Choice(list(PROVIDERS)))
 def sample_config(provider: str | None) -> None:
-    r"""Print a commented sample configuration, for one PROVIDER or for all.
+    """Print a commented sample configuration, for one PROVIDER or for all.
 
     \b
     Example:
@@ -137,7 +137,7 @@ def sample_config(provider: str | None) -> None:
 @click.option("--once", is_flag=True, help="End after the last step; exit status 0 only if every step worked.")
 @click.pass_context
 def demo(context: click.Context, *, once: bool) -> None:
-    r"""Show mail going through, with a simulated provider on this machine; no network, no root, no account.
+    """Show mail going through, with a simulated provider on this machine; no network, no root, no account.
 
     \b
     Example:
@@ -164,15 +164,17 @@ def _load(config_file: Path) -> Config:
 
 
 async def _serve(proxy: Proxy, log_level: str) -> int:
-    try:
-        async with trio.open_nursery(strict_exception_groups=False) as nursery:
-            nursery.start_soon(handle_signals, proxy, log_level)
+    status = Exit.STOPPED
+    async with trio.open_nursery() as nursery:
+        # Ready before the log says that we listen: whoever reads that may send a signal at once.
+        await nursery.start(handle_signals, proxy, log_level)
+        try:
             await proxy.run()
-            nursery.cancel_scope.cancel()
-    except StoreError as error:
-        click.echo(f"emailproxy: {error}", err=True)
-        return Exit.CONFIGURATION
-    except NothingToServeError as error:
-        click.echo(f"emailproxy: {error}", err=True)
-        return Exit.NOTHING_TO_SERVE
-    return Exit.STOPPED
+        except StoreError as error:
+            click.echo(f"emailproxy: {error}", err=True)
+            status = Exit.CONFIGURATION
+        except NothingToServeError as error:
+            click.echo(f"emailproxy: {error}", err=True)
+            status = Exit.NOTHING_TO_SERVE
+        nursery.cancel_scope.cancel()
+    return status

@@ -156,6 +156,7 @@ class Listener:
 
     async def _accept_on(self, sock: socket.socket) -> None:
         while True:
+            await trio.lowlevel.checkpoint_if_cancelled()  # stopped sockets are closed already
             try:
                 client, address = sock.accept()
             except BlockingIOError:

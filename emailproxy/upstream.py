@@ -154,7 +154,7 @@ class UpstreamServers:
             if isinstance(error, trio.TooSlowError):
                 raise UpstreamUnavailableError(f"{_name(server)} did not answer within {CONNECT_LIMIT:.0f} s") from None
             if isinstance(error, OSError):
-                raise UpstreamUnavailableError(f"{_name(server)} cannot be reached: {error}") from error
+                raise UpstreamUnavailableError(f"{_name(server)} cannot be reached: {_why(error)}") from error
             raise
         return connection
 
@@ -212,6 +212,16 @@ def _machine(server: Server, login: UpstreamLogin | None, hello: ClientHello) ->
             # RFC 5321 section 4.1.4 wants a name; a client that said only HELO gets EHLO on its behalf.
             name = hello.smtp_name or "localhost"
             return UpstreamSmtp(login=login, starttls=server.server_starttls, client_name=name)
+
+
+def _why(error: BaseException) -> str:
+    """What the system said: trio reports several failed addresses as one error with a cause."""
+    cause = error.__cause__
+    if isinstance(cause, BaseExceptionGroup):
+        return "; ".join(dict.fromkeys(_why(each) for each in cause.exceptions))
+    if isinstance(cause, OSError):
+        return _why(cause)
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _key(server: Server) -> tuple[MailProtocol, str, int]:

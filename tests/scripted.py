@@ -117,7 +117,7 @@ async def _imap(d: _Dialogue) -> None:
         elif verb == "LOGOUT":
             await d.say(f"* BYE\n{tag} OK done\n")
             await d.stream.aclose()
-            return
+            return None
         elif verb == "AUTHENTICATE":
             if not rest[1:]:
                 await d.say("+ \n")
@@ -143,7 +143,7 @@ async def _pop3(d: _Dialogue) -> None:
         elif verb == "QUIT":
             await d.say("+OK\n")
             await d.stream.aclose()
-            return
+            return None
         elif verb == "AUTH":
             await d.say("+ \n")
             if d.accepts(await d.line()):
@@ -165,7 +165,7 @@ async def _smtp(d: _Dialogue) -> None:
         elif verb == "QUIT":
             await d.say("221 bye\n")
             await d.stream.aclose()
-            return
+            return None
         elif verb == "AUTH":
             await d.say("334 \n")
             if d.accepts(await d.line()):

@@ -406,8 +406,9 @@ async def test_tls_from_the_first_octet(server_tls: ssl.SSLContext, client_tls: 
 
 
 @pytest.mark.parametrize(
-    ("protocol", "command", "answer"), [(IMAP, "a STARTTLS\r\n", "a OK"), (POP, "STLS\r\n", "+OK"), (SMTP, "STARTTLS\r\n", "220 ")]
-)  # fmt: skip
+    ("protocol", "command", "answer"),
+    [(IMAP, "a STARTTLS\r\n", "a OK"), (POP, "STLS\r\n", "+OK"), (SMTP, "STARTTLS\r\n", "220 ")],
+)
 async def test_starttls_towards_the_client(
     protocol: MailProtocol, command: str, answer: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
 ) -> None:

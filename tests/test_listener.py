@@ -1,0 +1,210 @@
+"""Binding what the configuration means, limits, and a fence that no session's mistake passes."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+import trustme
+
+from emailproxy.config import Account, Config, MailProtocol, Server, Settings
+from emailproxy.connection import Scratch
+from emailproxy.failures import Failure, FailureKind
+from emailproxy.listener import BindError, Listener, ListenerSet
+from emailproxy.oauth.tokens import AccessToken
+from emailproxy.secret import Secret
+from emailproxy.session import Services
+from emailproxy.throttle import Throttle
+from emailproxy.tls import UpstreamTls
+from emailproxy.upstream import UpstreamServers
+
+SERVER = Server("IMAP-1993", MailProtocol.IMAP, 0, "imap.example.com", 993, local_address="127.0.0.1")
+
+
+class BrokenTokens:
+    """A broker with a mistake in it."""
+
+    async def token(
+        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+    ) -> AccessToken:
+        await trio.lowlevel.checkpoint()
+        raise ZeroDivisionError("a mistake of ours")
+
+
+def services(**settings: object) -> Services:
+    account = Account("u@example.com", "u@example.com", "password", "https://example.com")
+    config = Config(Path("c"), (), {account.name: account}, settings=Settings(**settings))  # type: ignore[arg-type]
+    return Services(lambda: config, BrokenTokens(), UpstreamServers(UpstreamTls(), Scratch()), Throttle())
+
+
+@asynccontextmanager
+async def listening(server: Server = SERVER, **settings: object) -> AsyncIterator[Listener]:
+    async with trio.open_nursery() as nursery:
+        listener = Listener(server, services(**settings), Scratch(), nursery)
+        await listener.bind()
+        nursery.start_soon(listener.accept)
+        yield listener
+        listener.stop()
+        nursery.cancel_scope.cancel()
+
+
+async def greeting(listener: Listener) -> tuple[trio.SocketStream, bytes]:
+    stream = await trio.open_tcp_stream(*listener.addresses[0])
+    return stream, bytes(await stream.receive_some())
+
+
+async def test_absent_address_means_every_interface_of_both_families(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening(replace(SERVER, local_address=None)) as listener:
+        hosts = [host for host, _ in listener.addresses]
+        assert "0.0.0.0" in hosts
+        if socket.has_ipv6 and Path("/proc/net/if_inet6").exists():
+            assert "::" in hosts
+            stream = await trio.open_tcp_stream("::1", listener.addresses[0][1])
+            await stream.aclose()
+        assert len({port for _, port in listener.addresses}) == 1
+        for host, port in listener.addresses:
+            shown = f"[{host}]" if ":" in host else host
+            assert f"IMAP-1993 listening on {shown}:{port} (no TLS) for imap.example.com:993 (TLS)" in caplog.text
+        assert "open to the network without TLS" in caplog.text
+
+
+async def test_loopback_without_tls_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening():
+        assert "without TLS" not in caplog.text
+
+
+async def test_a_taken_port_names_section_address_and_remedy() -> None:
+    async with listening() as first, trio.open_nursery() as nursery:
+        taken = replace(SERVER, local_port=first.addresses[0][1])
+        with pytest.raises(BindError, match=r"\[IMAP-1993\] cannot listen on 127\.0\.0\.1 port \d+: .*another program"):
+            await Listener(taken, services(), Scratch(), nursery).bind()
+
+
+async def test_a_name_without_an_address() -> None:
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(BindError, match="use an IP address"):
+            await Listener(replace(SERVER, local_address="no such name"), services(), Scratch(), nursery).bind()
+
+
+async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(max_connections=2) as listener:
+        first, words = await greeting(listener)
+        assert words.startswith(b"* OK")
+        second, _ = await greeting(listener)
+        third, words = await greeting(listener)
+        assert words.startswith(b"* BYE [LIMIT] Too many connections")
+        assert await third.receive_some() == b""
+        assert "max_connections" in caplog.text
+        await first.aclose()
+        await trio.sleep(0.05)
+        fourth, words = await greeting(listener)
+        assert words.startswith(b"* OK")
+        for stream in (second, third, fourth):
+            await stream.aclose()
+
+
+async def test_loopback_has_no_limit_for_each_address() -> None:
+    async with listening(max_connections_per_address=1) as listener:
+        streams = [(await greeting(listener))[0] for _ in range(3)]
+        assert len(listener.sessions) == 3
+        for stream in streams:
+            await stream.aclose()
+
+
+async def test_the_fence_keeps_a_mistake_in_one_session(caplog: pytest.LogCaptureFixture) -> None:
+    async with listening() as listener:
+        other, _ = await greeting(listener)
+        stream, _ = await greeting(listener)
+        await stream.send_all(b"a LOGIN u@example.com pass\r\n")
+        assert await stream.receive_some() == b""
+        assert "ended by a mistake in emailproxy" in caplog.text
+        assert "pass" not in caplog.text.replace("password", "")
+        await other.send_all(b"a NOOP\r\n")
+        assert (await other.receive_some()).startswith(b"a OK")
+        assert len(listener.sessions) == 1
+        await stream.aclose()
+        await other.aclose()
+
+
+async def test_stop_frees_the_address_and_leaves_sessions() -> None:
+    async with trio.open_nursery() as nursery:
+        listener = Listener(SERVER, services(), Scratch(), nursery)
+        await listener.bind()
+        host, port = listener.addresses[0]
+        nursery.start_soon(listener.accept)
+        stream, _ = await greeting(listener)
+        listener.stop()
+        listener.stop()
+        with pytest.raises(OSError, match="failed"):
+            await trio.open_tcp_stream(host, port)
+        await stream.send_all(b"a NOOP\r\n")
+        assert (await stream.receive_some()).startswith(b"a OK")
+        await stream.aclose()
+
+
+def certificate(ca: trustme.CA, folder: Path) -> Path:
+    path = folder / "server.pem"
+    path.unlink(missing_ok=True)
+    for blob in (leaf := ca.issue_cert("localhost")).private_key_pem, *leaf.cert_chain_pems:
+        blob.write_to_path(str(path), append=True)
+    return path
+
+
+async def test_a_set_follows_the_configuration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path = certificate(trustme.CA(), tmp_path)
+    ports = []
+    for _ in range(3):
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            ports.append(sock.getsockname()[1])
+    stays, goes, comes = (replace(SERVER, local_port=port, section=f"IMAP-{port}") for port in ports)
+    async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+        listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+        await listeners.apply([stays, goes])
+        live = await trio.open_tcp_stream("127.0.0.1", goes.local_port)
+        await live.receive_some()
+        changed = replace(stays, server_address="other.example.com", local_certificate_path=path, local_key_path=path)
+        await listeners.apply([changed, comes])
+        assert sorted((server.server_address, port) for server, _, port in listeners.addresses) == sorted(
+            [("other.example.com", stays.local_port), ("imap.example.com", comes.local_port)]
+        )
+        with pytest.raises(OSError, match="failed"):
+            await trio.open_tcp_stream("127.0.0.1", goes.local_port)
+        await live.send_all(b"a NOOP\r\n")
+        assert (await live.receive_some()).startswith(b"a OK"), "a live session outlives its listener"
+        assert listeners.live == 1
+        # A certificate that cannot be used changes nothing.
+        path.write_text("garbage")
+        await listeners.apply([changed, comes])
+        assert "local_certificate_path cannot be used" in caplog.text
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        tls = await trio.open_ssl_over_tcp_stream("127.0.0.1", stays.local_port, ssl_context=context)
+        await tls.do_handshake()
+        assert (await tls.receive_some()).startswith(b"* OK")
+        await trio.aclose_forcefully(tls)
+        listeners.say_goodbye(Failure(FailureKind.SHUTTING_DOWN, "Shutting down.", "x"))
+        assert (await live.receive_some()).startswith(b"* BYE [UNAVAILABLE] Shutting down.")
+        listeners.stop()
+        sessions.cancel_scope.cancel()
+    await live.aclose()
+
+
+async def test_a_thousand_reloads_keep_nothing() -> None:
+    async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+        listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+        for _ in range(1_000):
+            await listeners.apply([SERVER])
+            await listeners.apply([])
+        await trio.testing.wait_all_tasks_blocked()
+        assert not listeners._stopped
+        assert not accepting.child_tasks

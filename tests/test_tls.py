@@ -1,0 +1,78 @@
+"""Contexts that verify, and tickets that make the second handshake a short one."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from emailproxy.tls import UpstreamTls, downstream_context
+
+
+def pump(client: ssl.SSLObject, server: ssl.SSLObject, ends: tuple[ssl.MemoryBIO, ...]) -> None:
+    client_in, client_out, server_in, server_out = ends
+    for _ in range(6):
+        for side in (client, server):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+            server_in.write(client_out.read())
+            client_in.write(server_out.read())
+    server.write(b"ticket first")
+    client_in.write(server_out.read())
+    assert client.read() == b"ticket first"
+
+
+@pytest.fixture
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+def connect(upstream: UpstreamTls, server_context: ssl.SSLContext) -> ssl.SSLObject:
+    ends = tuple(ssl.MemoryBIO() for _ in range(4))
+    client = upstream.wrap(ends[0], ends[1], "localhost", 993)
+    server = server_context.wrap_bio(ends[2], ends[3], server_side=True)
+    pump(client, server, ends)
+    return client
+
+
+def test_the_second_connection_resumes_the_first(ca: trustme.CA) -> None:
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(server_context)
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    upstream = UpstreamTls(trusting)
+    first = connect(upstream, server_context)
+    assert not first.session_reused
+    upstream.remember("localhost", 993, first)
+    assert connect(upstream, server_context).session_reused
+    upstream.forget("localhost", 993)
+    assert not connect(upstream, server_context).session_reused
+
+
+def test_the_default_verifies_and_wants_tls_1_2() -> None:
+    context = UpstreamTls()._context
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+def test_a_key_with_a_passphrase_does_not_ask_on_the_terminal(ca: trustme.CA, tmp_path: Path) -> None:
+    from cryptography.hazmat.primitives import serialization
+
+    leaf = ca.issue_cert("localhost")
+    key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    encrypted = tmp_path / "key.pem"
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"x"),
+        )
+    )
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(leaf.cert_chain_pems[0].bytes())
+    with pytest.raises(ssl.SSLError):
+        downstream_context(chain, encrypted)
