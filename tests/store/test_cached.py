@@ -309,6 +309,8 @@ class TestDeadlines:
     async def test_hanging_reads_leave_room_for_a_write(self, autojump_clock: trio.testing.MockClock) -> None:
         inner = GatedStore()
         inner.gate.clear()
+        inner.write_gate = threading.Event()
+        inner.write_gate.set()
         store = CachedStore(inner)
         async with trio.open_nursery() as nursery:
 
@@ -319,9 +321,10 @@ class TestDeadlines:
             for number in range(cached.READERS + 2):
                 nursery.start_soon(load, number)
         autojump_clock.autojump_threshold = float("inf")
-        inner.gate.set()
+        autojump_clock.rate = 100
         await store.save(USER, Record(refresh_token="r"), None)
         assert USER in inner.records
+        inner.gate.set()
 
 
 async def test_a_store_that_never_blocks_needs_no_thread(autojump_clock: trio.testing.MockClock) -> None:
