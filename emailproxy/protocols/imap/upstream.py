@@ -178,6 +178,7 @@ class UpstreamImap:
             case Untagged() if self._state is not _State.GREETING:
                 return self._note(response)
             case Tagged(tag=tag, status=status) if tag != self._tag and (tag is not None or status == b"OK"):
+                # A NO or BAD without a tag is what Exchange says when it throttles.
                 return self._fail(f"an answer to a command that was not sent: {self._words(line)}")
         return self._HANDLERS[self._state](self, response)
 
@@ -202,8 +203,9 @@ class UpstreamImap:
     # --- one handler per state ---
 
     def _greeting(self, response: Response) -> UpstreamEvent | None:
-        if not (isinstance(response, Untagged) and response.keyword in (b"OK", b"PREAUTH")):
-            return self._fail("not an IMAP greeting")
+        assert not isinstance(response, Continuation)
+        if isinstance(response, Tagged) or response.keyword not in (b"OK", b"PREAUTH"):
+            return self._fail(f"not an IMAP greeting: {self._words(response.line)}")
         if response.keyword == b"PREAUTH" and (self._login is not None or self._starttls):
             # Nobody we know: and before STARTTLS it is how an attacker keeps a client in plain text (RFC 9051, 11.3).
             return self._fail("the server says that we are logged in already (PREAUTH)")

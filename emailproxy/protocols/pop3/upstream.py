@@ -123,7 +123,7 @@ class UpstreamPop3:
     def _greeting(self, line: bytes) -> UpstreamEvent | None:
         ok, text = _status(line)
         if ok is None:
-            return self._fail("not a POP3 greeting")
+            return self._fail(f"not a POP3 greeting: {self._words(line)}")
         if not ok:
             return self._fail(self._words(text))
         self._command("CAPA", _State.CAPA)

@@ -1,0 +1,11 @@
+"""Is a client served as the dialogues say?"""
+
+import pytest
+
+from emailproxy.testing.dialogue import Dialogue, replay
+from tests.protocols.dialogues.imap_downstream import DIALOGUES
+
+
+@pytest.mark.parametrize("dialogue", DIALOGUES, ids=lambda d: d.name)
+def test_dialogue(dialogue: Dialogue) -> None:
+    replay(dialogue)
