@@ -1,0 +1,1 @@
+"""Tests of how an account gets its token."""
