@@ -21,7 +21,7 @@ __all__ = ["UnwritableError", "edited", "parsed"]
 _SECTION: Final = re.compile(r"\[(?P<header>.+)\]")
 _DELIMITER: Final = re.compile(r"[=:]")
 # `configparser` copies its default section into every other one; under this name none is the default section.
-_NO_DEFAULTS: Final = "\x1f"
+_NO_DEFAULTS: Final = "\x01"
 
 
 class UnwritableError(ValueError):

@@ -25,7 +25,7 @@ MAX_SYNTAX_FAULTS: Final = 50
 _SECTION: Final = re.compile(r"\[(?P<header>.+)\]")
 _OPTION_NAME: Final = re.compile(r"^(?P<indent>\s*)(?P<name>[^=:]*?)(?P<rest>\s*[=:])")
 # Names the lines that were taken out of the way; no option or section of ours can be called so.
-_SET_ASIDE: Final = "\x1fset-aside-"
+_SET_ASIDE: Final = "\x01set-aside-"
 
 
 @dataclass(frozen=True, slots=True)

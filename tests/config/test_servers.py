@@ -1,0 +1,192 @@
+"""Server sections: what is served, and what is a mistake."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emailproxy.config import MailProtocol
+
+from .conftest import ACCOUNT, SERVER, Load
+
+
+def server(section: str, **options: object) -> str:
+    values = {"local_address": "localhost", "server_address": "mail.example.com", "server_port": 993, **options}
+    lines = [f"{name} = {value}" for name, value in values.items() if value is not None]
+    return "\n".join([f"[{section}]", *lines, ""])
+
+
+def test_three_protocols(loaded: Load) -> None:
+    text = server("IMAP-1993", server_starttls="yes") + server("POP-1", starttls="on") + server("SMTP-65535")
+    imap, pop, smtp = loaded(text + ACCOUNT).good.servers
+    assert [one.protocol for one in (imap, pop, smtp)] == [MailProtocol.IMAP, MailProtocol.POP, MailProtocol.SMTP]
+    assert [one.local_port for one in (imap, pop, smtp)] == [1993, 1, 65535]
+    assert [one.server_starttls for one in (imap, pop, smtp)] == [True, True, False]
+
+
+def test_new_name_of_starttls_wins(loaded: Load) -> None:
+    (one,) = loaded(server("SMTP-25", starttls="True", server_starttls="False") + ACCOUNT).good.servers
+    assert not one.server_starttls
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "70000", "9" * 400])
+def test_local_port_out_of_range(loaded: Load, port: str) -> None:
+    assert "is outside 1-65535" in loaded(server(f"IMAP-{port}") + ACCOUNT).fault()[2]
+
+
+@pytest.mark.parametrize(
+    ("port", "problem"),
+    [
+        ("0", "port 0 is outside"),
+        ("65536", "port 65536 is outside"),
+        ("9" * 400, "is outside"),
+        ("imaps", "port imaps is not a number"),
+        ("-1", "port -1 is not a number"),
+        ("9_93", "port 9_93 is not a number"),
+        ("٩٩٣", "is not a number"),
+    ],
+)
+def test_remote_port(loaded: Load, port: str, problem: str) -> None:
+    section, option, text = loaded(server("IMAP-1993", server_port=port) + ACCOUNT).fault()
+    assert (section, option) == ("IMAP-1993", "server_port")
+    assert problem in text
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(port=st.integers(-10, 70_000))
+def test_any_port(loaded: Load, port: int) -> None:
+    outcome = loaded(server("IMAP-1993", server_port=port) + ACCOUNT)
+    if 1 <= port <= 65535:
+        assert outcome.good.servers[0].server_port == port
+    else:
+        assert outcome.fault()[1] == "server_port"
+
+
+@pytest.mark.parametrize("option", ["server_address", "server_port"])
+@pytest.mark.parametrize("text", ["{option} =", ""])
+def test_required(loaded: Load, option: str, text: str) -> None:
+    value = loaded(server("IMAP-1993", **{option: None}) + text.format(option=option) + "\n" + ACCOUNT).fault()
+    assert value[:2] == ("IMAP-1993", option)
+    assert "this required option is missing" in value[2]
+
+
+@pytest.mark.parametrize(
+    "address", ["https://mail.example.com", "mail.example.com:993", "mail example.com", "user@mail.example.com", "a/b"]
+)
+def test_no_host_name(loaded: Load, address: str) -> None:
+    assert "is no host name" in loaded(server("IMAP-1993", server_address=address) + ACCOUNT).fault()[2]
+
+
+@pytest.mark.parametrize("address", ["mail.example.com", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "mäil.example"])
+def test_host_name(loaded: Load, address: str) -> None:
+    assert loaded(server("IMAP-1993", server_address=address) + ACCOUNT).good.servers[0].server_address == address
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("IMAPS-1993", "[IMAP-1993]"),
+        ("imap-1993", "[IMAP-1993]"),
+        ("IMAP 1993", "[IMAP-1993]"),
+        ("IMAP_1993", "[IMAP-1993]"),
+        ("IMAP:1993", "[IMAP-1993]"),
+        ("IMAP1993", "[IMAP-1993]"),
+        (" IMAP-1993", "[IMAP-1993]"),
+        ("POP3-1995", "[POP-1995]"),
+        ("POP3S-1995", "[POP-1995]"),
+        ("SUBMISSION-1587", "[SMTP-1587]"),
+        ("IMAP--1993", "[IMAP-1993]"),
+    ],
+)
+def test_almost_a_server(loaded: Load, name: str, right: str) -> None:
+    section, option, text = loaded(SERVER.replace("1993", "2993") + f"[{name}]\n" + ACCOUNT).fault()
+    assert (section, option) == (name, None)
+    assert "looks like a server but is not" in text
+    assert f"name it {right}" in text
+
+
+@pytest.mark.parametrize("name", ["Server setup", "IMAP", "POP3", "IMAP setup", "IMAP-1993 notes", "1993"])
+def test_documentation(loaded: Load, name: str) -> None:
+    assert loaded(f"[{name}]\ntext = hello\n" + SERVER + ACCOUNT).good.warnings == ()
+
+
+def test_a_server_by_its_options_alone_is_a_warning(loaded: Load) -> None:
+    text = server("off-IMAP-1993")
+    assert "has a server's options" in loaded(text + SERVER + ACCOUNT).warning()[2]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (None, None),
+        (None, "127.0.0.1"),
+        ("::", "192.0.2.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "localhost"),
+        ("0.0.0.0", "::"),
+        ("localhost", "::1"),
+        ("127.0.0.1", "localhost"),
+        ("LOCALHOST", "localhost."),
+        ("192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_one_port_twice(loaded: Load, one: str | None, other: str | None) -> None:
+    for first, second in ((one, other), (other, one)):
+        text = server("IMAP-1993", local_address=first) + server("POP-1993", local_address=second)
+        section, _, problem = loaded(text + ACCOUNT).fault()
+        assert section == "POP-1993"
+        assert "port 1993 is also the port of [IMAP-1993]" in problem
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("127.0.0.1", "::1"), ("127.0.0.1", "127.0.0.2"), ("192.0.2.1", "localhost"), ("0.0.0.0", "::1")],
+)
+def test_one_port_on_two_addresses(loaded: Load, one: str, other: str) -> None:
+    text = server("IMAP-1993", local_address=one) + server("POP-1993", local_address=other)
+    assert len(loaded(text + ACCOUNT).good.servers) == 2
+
+
+@pytest.mark.parametrize("address", [None, "0.0.0.0", "::", "192.0.2.1", "mail.example.com"])
+def test_plain_text_beyond_this_machine_is_a_warning(loaded: Load, address: str | None) -> None:
+    section, option, text = loaded(server("IMAP-1993", local_address=address) + ACCOUNT).warning()
+    assert (section, option) == ("IMAP-1993", "local_address")
+    assert f"without TLS on {address or 'every interface of this machine'}" in text
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"])
+def test_plain_text_on_this_machine_is_none(loaded: Load, address: str) -> None:
+    config = loaded(server("IMAP-1993", local_address=address) + ACCOUNT).good
+    assert config.warnings == ()
+    assert config.servers[0].local_address == address.strip("[]")
+
+
+@pytest.mark.parametrize(
+    ("option", "near"),
+    [
+        ("server_adress", "server_address"),
+        ("serverport", "server_port"),
+        ("start_tls", "starttls"),
+        ("local_certificate_file", "local_certificate_path"),
+    ],
+)
+def test_mistyped_option(loaded: Load, option: str, near: str) -> None:
+    section, name, text = loaded(SERVER + f"{option} = x\n" + ACCOUNT).fault()
+    assert (section, name) == ("IMAP-1993", option)
+    assert text == f"there is no such option; did you mean {near}?"
+
+
+def test_unknown_option_is_a_warning(loaded: Load) -> None:
+    assert loaded(SERVER + "plugins = x\n" + ACCOUNT).warning()[:2] == ("IMAP-1993", "plugins")
+
+
+@pytest.mark.parametrize("name", ['"private_key"', "miievgibadanbgkqhkig9w0baqefaascbkgwggskageaaoibaqc7vjttutd6jcos"])
+def test_what_may_be_a_piece_of_a_key_is_not_repeated(loaded: Load, name: str) -> None:
+    assert loaded(SERVER + f"{name} = x\n" + ACCOUNT).warning()[1] == "(a name that is not shown)"
+
+
+def test_boolean_that_is_none(loaded: Load) -> None:
+    _, option, text = loaded(SERVER + "server_starttls = maybe\n" + ACCOUNT).fault()
+    assert option == "server_starttls"
+    assert text == "maybe is neither True nor False; write True or False"
