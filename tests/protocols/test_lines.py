@@ -74,11 +74,9 @@ def test_peek_and_rest_take_nothing() -> None:
 
 
 def test_end_of_stream() -> None:
-    buffer = fed(b"a")
-    assert not buffer.ended
-    buffer.feed(b"")
-    assert buffer.ended
-    assert buffer.rest() == b"a"
+    assert not fed(b"a").ended
+    assert fed(b"a", b"").ended
+    assert fed(b"a", b"").rest() == b"a"
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200)))

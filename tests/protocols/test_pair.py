@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -14,11 +14,11 @@ from emailproxy.protocols.pop3 import DownstreamPop3, UpstreamPop3
 from emailproxy.protocols.smtp import DownstreamSmtp, UpstreamSmtp
 from tests.protocols.dialogues.common import LOGIN, PLAIN, USER, WRONG, XOAUTH2, b64
 
-Server = Iterator[bytes]
+Server = Generator[bytes, bytes, None]
 """Yields what it says; is sent the client's next line."""
 
 
-def imap_server(accepts: bool) -> Any:
+def imap_server(accepts: bool) -> Server:
     line = yield b"* OK ready\r\n"
     while True:
         tag, verb, *rest = line.split(b" ")
@@ -37,7 +37,7 @@ def imap_server(accepts: bool) -> Any:
                 line = yield tag + b" OK it is me\r\n"
 
 
-def pop3_server(accepts: bool) -> Any:
+def pop3_server(accepts: bool) -> Server:
     assert (yield b"+OK ready\r\n") == b"CAPA"
     assert (yield b"+OK\r\nTOP\r\nSASL XOAUTH2\r\n.\r\n") == b"AUTH XOAUTH2"
     assert (yield b"+ \r\n") == XOAUTH2.encode()
@@ -48,7 +48,7 @@ def pop3_server(accepts: bool) -> Any:
     yield b"+OK it is me\r\n"
 
 
-def smtp_server(accepts: bool) -> Any:
+def smtp_server(accepts: bool) -> Server:
     assert (yield b"220 ready\r\n") == b"EHLO laptop"
     assert (yield b"250-hi\r\n250-SIZE 1\r\n250 AUTH XOAUTH2\r\n") == b"AUTH XOAUTH2"
     assert (yield b"334 \r\n") == XOAUTH2.encode()
@@ -62,15 +62,15 @@ def smtp_server(accepts: bool) -> Any:
 class Wire:
     """One dialogue from both ends, driven as `emailproxy.session` drives it."""
 
-    def __init__(self, downstream: Any, upstream: Callable[[Any], Any], server: Any) -> None:
+    def __init__(self, downstream: Any, upstream: Callable[[Any], Any], server: Server) -> None:
         self.downstream, self._upstream, self._server = downstream, upstream, server
         self.refusal: LoginRefused | None = None
-        self.relayed = b""
 
     def say(self, octets: bytes) -> bytes:
         """What the client hears after it said `octets`."""
-        self.downstream.receive_data(octets) if octets else None
-        heard = b""
+        if octets:
+            self.downstream.receive_data(octets)
+        heard = bytearray()
         while True:
             event = self.downstream.next_event()
             heard += self.downstream.data_to_send()
@@ -83,14 +83,14 @@ class Wire:
                         heard += self.downstream.data_to_send()
                         for line in self.downstream.trailing_data.splitlines():
                             heard += self._server.send(line)
-                        return heard
+                        return bytes(heard)
                     self.refusal = outcome
                     self.downstream.refuse(WRONG)
                 case StartTls():
                     self.downstream.secured()
                 case _:
-                    assert event is NEED_DATA or not octets
-                    return heard
+                    assert event is NEED_DATA, event
+                    return bytes(heard)
 
     def _log_in(self) -> LoggedIn | LoginRefused:
         upstream = self._upstream(self.downstream)
@@ -147,7 +147,8 @@ CASES = [
 
 @pytest.mark.parametrize(("machines", "server", "before", "login", "after"), CASES)
 def test_login_and_what_follows(machines: Any, server: Any, before: bytes, login: str, after: bytes) -> None:
-    wire = Wire(*machines(), server(accepts=True))
+    downstream, upstream = machines()
+    wire = Wire(downstream, upstream, server(accepts=True))
     assert b"ready" in wire.say(b"")
     if before:
         assert wire.say(before)
@@ -161,7 +162,8 @@ def test_login_and_what_follows(machines: Any, server: Any, before: bytes, login
 def test_refusal_is_explained_to_the_operator_only(
     machines: Any, server: Any, before: bytes, login: str, after: bytes
 ) -> None:
-    wire = Wire(*machines(), server(accepts=False))
+    downstream, upstream = machines()
+    wire = Wire(downstream, upstream, server(accepts=False))
     wire.say(b"")
     if before:
         wire.say(before)

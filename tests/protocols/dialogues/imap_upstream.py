@@ -44,7 +44,12 @@ def probe() -> UpstreamImap:
 
 def office(name: str, *steps: Step, splittable: bool = True) -> Dialogue:
     """A login at Office 365, up to the token."""
-    asked = [OFFICE_GREETING, C("A1 CAPABILITY"), S(f"* CAPABILITY {OFFICE}", "A1 OK CAPABILITY completed."), INLINE]
+    asked: list[Step] = [
+        OFFICE_GREETING,
+        C("A1 CAPABILITY"),
+        S(f"* CAPABILITY {OFFICE}", "A1 OK CAPABILITY completed."),
+        INLINE,
+    ]
     return Dialogue.upstream(name, login, *asked, *steps, splittable=splittable)
 
 

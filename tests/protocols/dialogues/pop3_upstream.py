@@ -20,7 +20,7 @@ def with_tls() -> UpstreamPop3:
 
 def office(name: str, *steps: Step) -> Dialogue:
     """A login at Office 365, up to the token."""
-    asked = [OFFICE_GREETING, C("CAPA"), OFFICE_CAPA, C("AUTH XOAUTH2"), S("+ "), C(XOAUTH2)]
+    asked: list[Step] = [OFFICE_GREETING, C("CAPA"), OFFICE_CAPA, C("AUTH XOAUTH2"), S("+ "), C(XOAUTH2)]
     return Dialogue.upstream(name, login, *asked, *steps)
 
 

@@ -30,7 +30,7 @@ def ehlo(*lines: str) -> S:
 
 def office(name: str, *steps: Step) -> Dialogue:
     """A login at Office 365 behind TLS, up to the token."""
-    asked = [OFFICE_GREETING, HELLO, ehlo(*OFFICE), C("AUTH XOAUTH2"), S("334 "), C(XOAUTH2)]
+    asked: list[Step] = [OFFICE_GREETING, HELLO, ehlo(*OFFICE), C("AUTH XOAUTH2"), S("334 "), C(XOAUTH2)]
     return Dialogue.upstream(name, login, *asked, *steps)
 
 
