@@ -1,0 +1,1 @@
+"""Do real mail clients and real servers work through the proxy?"""

@@ -1,0 +1,236 @@
+"""Does an account of every flow get its first token, from a person or without one?"""
+
+from __future__ import annotations
+
+import imaplib
+import urllib.parse
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from .clients import connect_imap, connect_smtp, message
+from .conftest import StartProxy
+from .oauth_server import CLIENT_SECRET, PERSON_PASSWORD
+from .proxy import PASSWORD, Accounts, Proxy
+from .world import World
+
+USER = "person@example.test"
+
+
+def log_in(proxy: Proxy, user: str = USER, password: str = PASSWORD) -> bytes:
+    """One IMAP session; the server's words for OK."""
+    with connect_imap(proxy) as client:
+        _, words = client.login(user, password)
+        assert client.select("INBOX")[0] == "OK"
+        client.logout()
+        answer: bytes = words[0]
+        return answer
+
+
+def announced(proxy: Proxy, user: str = USER, *, after: int = 0) -> str:
+    """The URL that a person is asked to open."""
+    return proxy.running.wait_for(rf"account {user} needs authorisation: open (\S+)", after=after)[1]
+
+
+# -- authorization code
+
+
+@pytest.mark.parametrize(
+    "flags", [(), ("--local-server-auth",), ("--local-server-auth", "--external-auth")], ids=" ".join
+)
+@pytest.mark.parametrize("pkce", [False, True], ids=["no PKCE", "PKCE"])
+def test_authorization_code_with_a_local_listener(
+    start_proxy: StartProxy, accounts: Accounts, world: World, flags: tuple[str, ...], pkce: bool
+) -> None:
+    """The login waits while a person consents in a browser; the next one needs nobody."""
+    more = {"client_id": "mail-pkce", "use_pkce": "True"} if pkce else {}
+    proxy = start_proxy({USER: accounts.interactive(**more)}, *flags)
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        url = announced(proxy)
+        parameters = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
+        assert ("code_challenge" in parameters) is pkce
+        assert len(parameters["state"][0]) >= 16
+        page = world.oauth.browser().authorise(url, USER)
+        assert page.status == 200
+        # The success page is shown only after the code was exchanged.
+        assert world.oauth.requests()["authorization_code"] == 1
+        login.result(20)
+    log_in(proxy)
+    assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
+    record = proxy.record(USER)
+    assert record["token_iterations"] == "1200000"
+    assert {"access_token", "refresh_token", "token_salt"} <= set(record)
+    proxy.stop()
+    proxy.start(*flags)
+    log_in(proxy)
+    assert world.oauth.requests()["total"] == 1
+
+
+def test_a_failed_exchange_is_said_on_the_page(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    proxy = start_proxy({USER: accounts.interactive()}, settings={"login_wait": "2"})
+    with ThreadPoolExecutor(1) as thread:
+        login: Future[bytes] = thread.submit(log_in, proxy)
+        url = announced(proxy)
+        world.oauth.mood(
+            failure={"status": 400, "body": '{"error":"invalid_grant"}', "contentType": "application/json"}
+        )
+        page = world.oauth.browser().authorise(url, USER)
+        assert page.status >= 400 or "success" not in page.text.lower()
+        with pytest.raises(imaplib.IMAP4.error):
+            login.result(20)
+
+
+def test_a_person_who_refuses_is_believed(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    proxy = start_proxy({USER: accounts.interactive()}, settings={"login_wait": "2"})
+    with ThreadPoolExecutor(1) as thread:
+        login: Future[bytes] = thread.submit(log_in, proxy)
+        page = world.oauth.browser().authorise(announced(proxy), USER, refuse=True)
+        assert "success" not in page.text.lower()
+        with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE|CONTACTADMIN"):
+            login.result(20)
+    assert "access_token" not in proxy.record(USER)
+
+
+def test_a_redirect_with_a_wrong_state_does_not_end_the_flow(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    options = accounts.interactive()
+    proxy = start_proxy({USER: options})
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        url = announced(proxy)
+        stranger = world.oauth.browser()
+        for path in ("favicon.ico", "", "?code=stolen&state=guessed", "?error=access_denied&state=guessed"):
+            page = stranger.authorise(options["redirect_uri"] + path, "nobody")
+            assert page.status >= 400 or not page.text, (path, page)
+        assert world.oauth.browser().authorise(url, USER).status == 200
+        login.result(20)
+
+
+def test_ten_connections_wait_for_one_consent(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    proxy = start_proxy({USER: accounts.interactive()})
+    with ThreadPoolExecutor(10) as threads:
+        logins = [threads.submit(log_in, proxy) for _ in range(10)]
+        url = announced(proxy)
+        assert world.oauth.browser().authorise(url, USER).status == 200
+        for login in logins:
+            login.result(30)
+    assert proxy.running.output().count("needs authorisation") == 1
+    assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
+
+
+def test_a_login_waits_only_so_long_and_the_consent_stays_open(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    proxy = start_proxy({USER: accounts.interactive()}, settings={"login_wait": "1"})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
+        log_in(proxy)
+    assert world.oauth.browser().authorise(announced(proxy), USER).status == 200
+    log_in(proxy)
+
+
+def test_authorization_code_with_a_pasted_redirect(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    options = accounts.interactive()
+    proxy = start_proxy({USER: options}, "--external-auth", terminal=True)
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        page = world.oauth.browser().authorise(announced(proxy), USER, stop_before=options["redirect_uri"])
+        proxy.running.type_line(page.url)
+        login.result(20)
+    log_in(proxy)
+    assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
+
+
+# -- without a person
+
+
+def test_client_credentials(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    user = "daemon@example.test"
+    proxy = start_proxy({user: accounts.client_credentials()})
+    log_in(proxy, user)
+    subject, text = message(user, user)
+    with connect_smtp(proxy) as client:
+        client.login(user, PASSWORD)
+        client.sendmail(user, [user], text)
+        client.quit()
+    assert any(subject.encode() in one for one in world.dovecot.messages(user))
+    assert world.oauth.requests() == {"total": 1, "client_credentials": 1}
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\]"):
+        log_in(proxy, user, "not it")
+
+
+def test_client_credentials_with_the_login_password_as_secret(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    user = "scanner@example.test"
+    proxy = start_proxy(
+        {user: accounts.client_credentials("scanner", None)},
+        settings={"use_login_password_as_client_credentials_secret": "True"},
+    )
+    log_in(proxy, user, "the-login-password-is-the-secret")
+    assert world.oauth.requests() == {"total": 1, "client_credentials": 1}
+
+
+def test_the_client_secret_is_sealed_on_first_use(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    user = "daemon@example.test"
+    proxy = start_proxy({user: accounts.client_credentials()}, settings={"encrypt_client_secret_on_first_use": "True"})
+    log_in(proxy, user)
+    assert "client_secret_encrypted" in proxy.record(user)
+    assert CLIENT_SECRET not in proxy.path.read_text()
+    proxy.stop()
+    world.oauth.mood(lifetime=5)
+    proxy.start()
+    log_in(proxy, user)
+    log_in(proxy, user)
+
+
+def test_a_refused_client_is_for_the_administrator(start_proxy: StartProxy, accounts: Accounts) -> None:
+    user = "daemon@example.test"
+    proxy = start_proxy({user: accounts.client_credentials(secret="an old secret")})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+        log_in(proxy, user)
+
+
+def test_password_grant(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    proxy = start_proxy({USER: accounts.password()})
+    log_in(proxy, USER, PERSON_PASSWORD)
+    log_in(proxy, USER, PERSON_PASSWORD)
+    assert world.oauth.requests() == {"total": 1, "password": 1}
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\]"):
+        log_in(proxy, "person@example.test", "not it")
+
+
+def test_password_grant_with_a_wrong_password_at_first(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    proxy = start_proxy({USER: accounts.password()})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\]"):
+        log_in(proxy, USER, "not it")
+    log_in(proxy, USER, PERSON_PASSWORD)
+
+
+# -- catch-all accounts
+
+
+def test_catch_all_accounts(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    """One template for a domain, one for the rest; each user has tokens of their own."""
+    domain = accounts.password(client_id="mail-pkce")
+    everybody = accounts.password()
+    proxy = start_proxy({"@caught.test": domain, "@": everybody}, settings={"allow_catch_all_accounts": "True"})
+    for user in ("a@caught.test", "b@caught.test", "c@other.test"):
+        log_in(proxy, user, PERSON_PASSWORD)
+        record = proxy.record(user)
+        assert "access_token" in record
+        assert "token_url" not in record
+    assert "access_token" not in proxy.record("@caught.test")
+    proxy.stop()
+    proxy.start()
+    log_in(proxy, "a@caught.test", PERSON_PASSWORD)
+    assert world.oauth.requests() == {"total": 3, "password": 3}
+
+
+def test_catch_all_is_off_by_default(start_proxy: StartProxy, accounts: Accounts) -> None:
+    proxy = start_proxy({"@caught.test": accounts.password(), USER: accounts.password()})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+        log_in(proxy, "a@caught.test", PERSON_PASSWORD)
