@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import os
 import stat
 from pathlib import Path
@@ -206,6 +207,19 @@ class TestLoad:
         first = store._known
         assert store.load(USER) is not None
         assert store._known is first
+
+    def test_time_stamps_too_coarse_to_show_a_change_are_not_trusted(self, path: Path) -> None:
+        store = FileStore(path)
+        known = version(store)
+        assert store._known is not None
+        assert not store._known.settled
+        path.write_bytes(HUMAN.replace(b"= old", b"= new"))
+        # As a file system shows it that counts in whole seconds: same size, same inode, same time.
+        store._known = dataclasses.replace(store._known, identity=file._identity(path.stat()))
+        assert version(store) != known
+        store._known = dataclasses.replace(store._known, settled=True, content=file._EMPTY)
+        with pytest.raises(StoreConflictError):
+            store.save(USER, RECORD, None)
 
     @pytest.mark.parametrize(
         ("content", "message"),

@@ -69,7 +69,7 @@ def test_line_ends(end: str) -> None:
 def test_decode() -> None:
     assert decode(b"\xef\xbb\xbf[a]", FILE) == ("[a]", ())
     assert decode("ü".encode(), FILE) == ("ü", ())
-    text, (fault,) = decode(b"[a]\nx = 1\ny = \xff\n", FILE)
+    text, (fault,) = decode(b"\xef\xbb\xbf[a]\nx = 1\ny = \xff\n", FILE)
     assert text == "[a]\nx = 1\ny = \ufffd\n"
     assert fault.problem == "line 3 is not UTF-8"
 
