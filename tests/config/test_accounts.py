@@ -12,7 +12,7 @@ from .conftest import ACCOUNT, SERVER, Load
 CATCH_ALL = "[emailproxy]\nallow_catch_all_accounts = True\n"
 
 
-def account(section: str = "ada@example.com", **options: object) -> str:
+def account(section: str = "ada@example.com", /, **options: object) -> str:
     values = {
         "token_url": "https://login.example.com/token",
         "oauth2_scope": "mail",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import io
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_any_text_is_read_or_faulted(lines: list[str]) -> None:
     read = parse(text, FILE)
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_file(list(syntax.io.StringIO(text, newline=None)))
+        parser.read_file(list(io.StringIO(text, newline=None)))
     except configparser.Error:
         assert read.faults
     else:

@@ -152,7 +152,8 @@ class TestTogether:
         inner.write_gate = threading.Event()
         inner.write_gate.set()
         store = CachedStore(inner)
-        early, late = [], []
+        early: list[Stored | None] = []
+        late: list[Stored | None] = []
 
         async def load(answers: list[Stored | None]) -> None:
             answers.append(await store.load(USER))
