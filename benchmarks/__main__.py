@@ -20,6 +20,9 @@ NAMES = ("relay", "logins", "idle")
 @click.command(context_settings={"max_content_width": 120})
 @click.argument("which", type=click.Choice([*NAMES, "all"]))
 @click.option("--emailproxy/--no-emailproxy", default=True, help="Measure our proxy.")
+@click.option(
+    "--python", metavar="PATH", default=sys.executable, help="Run our proxy with this interpreter.  [default: this one]"
+)
 @click.option("--stunnel/--no-stunnel", default=True, help="Measure stunnel (Debian package stunnel4).")
 @click.option("--nginx", is_flag=True, help="Measure nginx stream (nginx-light and libnginx-mod-stream).")
 @click.option("--classic", metavar="PATH", help="Measure the classic proxy, by its command.")
@@ -51,6 +54,7 @@ def main(
     *,
     which: str,
     emailproxy: bool,
+    python: str,
     stunnel: bool,
     nginx: bool,
     classic: str | None,
@@ -85,7 +89,7 @@ def main(
                 raise click.ClickException(str(error)) from None
 
         if emailproxy:
-            measured(lambda: processes.emailproxy(upstream, folder))
+            measured(lambda: processes.emailproxy(upstream, folder, python))
         if stunnel:
             measured(lambda: processes.stunnel(upstream, folder))
         if nginx:
@@ -111,9 +115,9 @@ def main(
                 seconds = seconds or (3.0 if quick else 10.0)
                 title = f"Idle: {sessions} sessions in IDLE"
                 results = workloads.idle(rows, account, sessions=sessions, seconds=seconds)
-            click.echo(report.as_json(name, results) if as_json else report.table(title, results))
+            click.echo(report.as_json(name, results, python) if as_json else report.table(title, results))
     if not as_json:
-        click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine().items()))
+        click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
 
 
 def _peers(peers: tuple[str, ...], pids: tuple[str, ...], tunnels: tuple[str, ...]) -> list[Row]:

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +90,9 @@ def provider(folder: Path, bulk_mib: int) -> Generator[Upstream]:
 
 
 @contextlib.contextmanager
-def emailproxy(upstream: Upstream, folder: Path) -> Generator[Row]:
+def emailproxy(upstream: Upstream, folder: Path, python: str = sys.executable) -> Generator[Row]:
     """Our proxy, as a user would run it."""
-    command = [sys.executable, "-m", "emailproxy", "--local-server-auth", "--log-level", "warning"]
+    command = [python, "-m", "emailproxy", "--local-server-auth", "--log-level", "warning"]
     with _proxy("emailproxy", command, upstream, folder) as row:
         yield row
 
@@ -188,8 +188,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, ready: object) -> None:
-    assert callable(ready)
+def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + START_LIMIT
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:

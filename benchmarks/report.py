@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-import ssl
-import sys
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,13 +55,13 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
-def as_json(benchmark: str, results: Sequence[Result]) -> str:
+def as_json(benchmark: str, results: Sequence[Result], python: str) -> str:
     """Everything that was measured, each round."""
     return json.dumps(
         {
             "benchmark": benchmark,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(),
+            "machine": machine(python),
             "rows": [
                 {
                     "name": result.row.name,
@@ -78,17 +77,21 @@ def as_json(benchmark: str, results: Sequence[Result]) -> str:
     )
 
 
-def machine() -> dict[str, str | int | None]:
-    """What the figures depend on."""
+def machine(python: str) -> dict[str, str | int | None]:
+    """What the figures depend on; `python` is the interpreter that our proxy runs with."""
     model = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
+    ask = "import ssl, sys; print(sys.version.split()[0]); print(ssl.OPENSSL_VERSION)"
+    version, openssl = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True).stdout.split(
+        "\n"
+    )[:2]
     return {
-        "cpu": model[0] if model else platform.machine(),
+        "CPU": model[0] if model else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
-        "python": sys.version.split()[0],
-        "openssl": ssl.OPENSSL_VERSION,
+        "Python": version,
+        "with": openssl,
     }

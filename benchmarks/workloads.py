@@ -106,10 +106,12 @@ def logins(rows: Sequence[Row], account: Account, *, rounds: int, count: int) ->
 def idle(rows: Sequence[Row], account: Account, *, sessions: int, seconds: float) -> list[Result]:
     """KiB of memory per session in IDLE, and CPU seconds of all of them together while nothing happens."""
 
+    pause = min(1.0, seconds)  # until the sessions of the warm-up are gone, and those of the row before
+
     def work(row: Row, result: Result) -> None:
         for _ in range(5):
             Client(row, account).close()
-        time.sleep(1.0)
+        time.sleep(pause)
         before = None if row.pid is None else memory_kib(row.pid)
         clients: list[Client] = []
         try:
@@ -118,7 +120,7 @@ def idle(rows: Sequence[Row], account: Account, *, sessions: int, seconds: float
                 client.command("SELECT INBOX")
                 client.idle()
                 clients.append(client)
-            time.sleep(2.0)
+            time.sleep(2 * pause)
             if row.pid is not None and before is not None:
                 result.add("KiB/session", (memory_kib(row.pid) - before) / sessions)
                 result.add("threads", threads(row.pid))
@@ -129,6 +131,6 @@ def idle(rows: Sequence[Row], account: Account, *, sessions: int, seconds: float
         finally:
             for client in clients:
                 client.close()
-        time.sleep(1.0)
+        time.sleep(pause)
 
     return interleaved(rows, 1, work)

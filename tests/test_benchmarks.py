@@ -1,0 +1,142 @@
+"""The benchmarks measure what they say, and run from beginning to end with tiny sizes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the benchmarks read Linux's /proc")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """The benchmarks belong to the repository, not to the installed package."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        del sys.modules[name]
+
+
+def burn(seconds: float) -> None:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+
+
+def test_cpu_time_is_that_of_the_process() -> None:
+    from benchmarks.measure import cpu_seconds
+
+    before, start = cpu_seconds(os.getpid()), time.process_time()
+    burn(0.05)
+    assert cpu_seconds(os.getpid()) - before == pytest.approx(time.process_time() - start, abs=0.005)
+
+
+def test_cpu_time_has_living_and_dead_children() -> None:
+    from benchmarks.measure import cpu_seconds, process_tree
+
+    code = "import time\nwhile time.process_time() < 0.15: pass\nprint('done', flush=True)\ninput()"
+    before = cpu_seconds(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"done\n"
+        assert child.pid in process_tree(os.getpid())
+        assert cpu_seconds(os.getpid()) - before >= 0.15
+        child.communicate(b"\n")
+    assert child.pid not in process_tree(os.getpid())
+    assert cpu_seconds(os.getpid()) - before >= 0.13  # the dead are counted in ticks of 10 ms
+
+
+def test_memory_is_seen() -> None:
+    from benchmarks.measure import memory_kib, threads
+
+    before = memory_kib(os.getpid())
+    held = bytearray(os.urandom(1024)) * (32 * 1024)
+    assert 31_000 < memory_kib(os.getpid()) - before < 40_000
+    assert len(held) == 32 * 1024**2
+    assert threads(os.getpid()) >= 1
+
+
+def test_rounds_visit_every_row_and_begin_with_another() -> None:
+    from benchmarks.client import Row
+    from benchmarks.workloads import Result, interleaved
+
+    rows = [Row(name, "127.0.0.1", 1, None, "token") for name in "abc"]
+    order: list[str] = []
+
+    def work(row: Row, result: Result) -> None:
+        order.append(row.name)
+        result.add("figure", len(order))
+
+    results = interleaved(rows, 3, work)
+    assert "".join(order) == "abcbcacab"
+    assert [result.median("figure") for result in results] == [6, 4, 5]
+
+
+def test_table_shows_ratios_to_stunnel() -> None:
+    from benchmarks.client import Row
+    from benchmarks.report import table
+    from benchmarks.workloads import Result
+
+    results = [
+        Result(Row("emailproxy", "", 1, 1, "password"), {"CPU": [3.0, 1.0, 2.0], "wall": [1.0]}),
+        Result(Row("peer", "", 1, None, "password"), {"CPU": [], "wall": [150.0]}),
+        Result(Row("stunnel", "", 1, 1, "token"), {"CPU": [4.0], "wall": [100.0]}),
+    ]
+    lines = table("Title", results).splitlines()
+    assert lines[0] == "Title"
+    assert lines[3].split() == ["emailproxy", "2", "(0.50x)", "1", "(0.01x)"]
+    assert lines[4].split() == ["peer", "-", "150", "(1.50x)"]
+    assert lines[5].split() == ["stunnel", "4", "100"]
+    assert "medians of 3 interleaved rounds" in lines[6]
+
+
+def run(*arguments: str) -> str:
+    sizes = ["--rounds", "1", "--mib", "2", "--count", "3", "--sessions", "5", "--seconds", "0.1"]
+    command = [sys.executable, "-m", "benchmarks", *arguments, *sizes]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def figures(output: str) -> dict[str, dict[str, dict[str, object]]]:
+    """Benchmark -> row -> its figures."""
+    decoder, found, rest = json.JSONDecoder(), {}, output.strip()
+    while rest:
+        document, end = decoder.raw_decode(rest)
+        found[document["benchmark"]] = {row["name"]: row["figures"] for row in document["rows"]}
+        rest = rest[end:].strip()
+    return found
+
+
+FIGURES = {
+    "relay": {"down CPU s/GiB", "down MiB/s", "up CPU s/GiB", "up MiB/s"},
+    "logins": {"CPU ms/login", "wall ms/login"},
+    "idle": {"KiB/session", "threads", "CPU s in 0.1 s"},
+}
+
+
+def test_all_benchmarks_of_our_proxy() -> None:
+    found = figures(run("all", "--no-stunnel", "--json"))
+    assert {name: set(rows["emailproxy"]) for name, rows in found.items()} == FIGURES
+
+
+@pytest.mark.e2e  # needs stunnel
+def test_all_benchmarks_beside_stunnel() -> None:
+    found = figures(run("all", "--json"))
+    for rows in found.values():
+        assert set(rows) == {"emailproxy", "stunnel"}
+    assert "stunnel" in run("logins")
+
+
+def test_nothing_to_measure_is_said() -> None:
+    command = [sys.executable, "-m", "benchmarks", "relay", "--no-emailproxy", "--no-stunnel"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "nothing to measure" in done.stderr
