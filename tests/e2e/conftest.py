@@ -55,6 +55,13 @@ def program() -> Callable[[str], str]:
     return find
 
 
+@pytest.fixture
+def classic() -> str:
+    """The classic proxy's command; ``nox -s e2e`` installs it and names it in EMAILPROXY_CLASSIC."""
+    command = os.environ.get("EMAILPROXY_CLASSIC", "")
+    return command if shutil.which(command) else _cannot("EMAILPROXY_CLASSIC does not name the classic proxy's command")
+
+
 @pytest.fixture(scope="session")
 def accounts(world: World) -> Accounts:
     return Accounts(world)

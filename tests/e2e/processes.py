@@ -41,7 +41,10 @@ class Process:
         terminal: bool = False,
     ) -> None:
         self.name = name
-        self._keyboard, stdin = os.openpty() if terminal else (None, subprocess.PIPE)
+        self._keyboard: int | None = None
+        stdin = subprocess.DEVNULL
+        if terminal:
+            self._keyboard, stdin = os.openpty()
         self.log = log
         with log.open("wb") as out:
             self._child = subprocess.Popen(
@@ -117,8 +120,6 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
-        if self._child.stdin is not None:
-            self._child.stdin.close()
         if self._keyboard is not None:
             os.close(self._keyboard)
             self._keyboard = None

@@ -139,9 +139,9 @@ def test_one_line_for_each_login(start_proxy: StartProxy, accounts: Accounts) ->
             client.login(USER, PASSWORD)
             client.logout()
     proxy.stop_and_keep()
-    lines = [line for line in proxy.running.output().splitlines() if USER in line]
+    lines = [line for line in proxy.running.output().splitlines() if f" login account={USER} " in line]
     assert len(lines) == 3, lines
-    assert all("127.0.0.1" in line and re.search(r"\d ?ms", line) for line in lines), lines
+    assert all("127.0.0.1" in line and re.search(r" ms=\d", line) for line in lines), lines
 
 
 def test_log_file(start_proxy: StartProxy, accounts: Accounts, tmp_path: Path) -> None:
@@ -182,7 +182,11 @@ def test_every_fault_of_a_configuration_is_reported_and_the_status_is_2(
     text = proxy.path.read_text()
     text = text.replace("server_address", "server_adress").replace(f"[POP-{proxy.port('POP')}]", "[POP-70000]")
     proxy.path.write_text(text)
-    for command in (["--no-gui", "--config-file", proxy.path], ["--config-file", proxy.path, "check"]):
+    commands: list[list[str | Path]] = [
+        ["--no-gui", "--config-file", proxy.path],
+        ["--config-file", proxy.path, "check"],
+    ]
+    for command in commands:
         done = emailproxy(*command)
         assert done.returncode == 2
         said = done.stdout + done.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,10 +47,6 @@ def test_two_proxies_on_one_file_lose_nothing(start_proxy: StartProxy, accounts:
     """Each refreshes accounts of its own at the same time; every refresh token in the file is one that works."""
     users = [f"shared{number}@example.test" for number in range(8)]
     first = start_proxy({user: accounts.authorised(user, lifetime=-100) for user in users})
-    second = Proxy(world, first.folder, listeners=[], accounts={})
-    second.path = first.folder / "emailproxy.config"
-    second.listeners = first.listeners
-    first.write()
     # The second listens elsewhere but keeps its tokens in the first one's file.
     folder = first.folder / "second"
     folder.mkdir()
@@ -95,15 +89,7 @@ def test_the_previous_copy_is_kept(start_proxy: StartProxy, accounts: Accounts) 
     assert proxy.path.with_name(proxy.path.name + ".bak").exists()
 
 
-# -- the classic proxy itself, where it is installed (EMAILPROXY_CLASSIC names its command)
-
-
-@pytest.fixture
-def classic() -> Iterator[str]:
-    command = os.environ.get("EMAILPROXY_CLASSIC", "")
-    if not shutil.which(command):
-        pytest.skip("EMAILPROXY_CLASSIC does not name the classic proxy's command; nox -s e2e installs it")
-    yield command
+# -- the classic proxy itself
 
 
 def test_the_classic_proxy_opens_our_file(

@@ -1,0 +1,144 @@
+"""What is checked before a commit, and how? ``nox`` alone: lint, imports, typing, and the unit tests on this Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "virtualenv"
+# One machine rarely has every Python. A missing one is named in the log and in the summary; without any we stop below.
+nox.options.error_on_missing_interpreters = False
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = nox.project.python_versions(PYPROJECT)
+CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
+TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
+CLASSIC = "emailproxy==2026.7.3"
+"""The classic proxy, for opening a file of ours with it; not a dependency of anything."""
+
+
+def _enable_pyenv() -> None:
+    """Let pyenv's shims run every version that it has installed, not only the one it would choose here."""
+    if shutil.which("pyenv") is None or "PYENV_VERSION" in os.environ:
+        return
+    listed = subprocess.run(
+        ["pyenv", "versions", "--bare", "--skip-aliases"], capture_output=True, text=True, check=False
+    )
+    wanted = [name for name in listed.stdout.split() if name.rpartition(".")[0] in PYTHONS]
+    if wanted:
+        wanted.sort(key=lambda name: not name.startswith(CURRENT + "."))
+        os.environ["PYENV_VERSION"] = ":".join([*wanted, "system"])
+
+
+def _runs(version: str) -> bool:
+    command = shutil.which(f"python{version}")
+    return command is not None and subprocess.run([command, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+_enable_pyenv()
+FOUND = [version for version in PYTHONS if version == CURRENT or _runs(version)]
+if not FOUND:
+    sys.exit(f"noxfile: none of Python {', '.join(PYTHONS)} is installed")
+nox.options.sessions = ["lint", "imports", "typing", f"tests-{CURRENT if CURRENT in FOUND else FOUND[-1]}"]
+
+
+def groups(*names: str) -> list[str]:
+    """The requirements of these dependency groups of pyproject.toml."""
+    return list(nox.project.dependency_groups(PYPROJECT, *names))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and formatting."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def imports(session: nox.Session) -> None:
+    """import-linter: imports point one way, and the wire knows no runtime."""
+    session.install("-e", ".", *groups("imports"))
+    session.run("lint-imports")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Mypy, strict: the packages, and the end-to-end harness."""
+    session.install("-e", ".", *groups("typing"))
+    session.run("mypy")
+    session.run("mypy", "noxfile.py", "tests/e2e")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The unit tests, on every Python of the classifiers that is installed."""
+    session.install("-e", ".[demo]", *groups("tests"))
+    session.run("pytest", "--ignore=tests/e2e", *session.posargs)
+    if missing := [version for version in PYTHONS if version not in FOUND]:
+        session.warn(f"NOT TESTED for want of an interpreter: Python {', '.join(missing)}")
+
+
+@nox.session(reuse_venv=False)
+def package(session: nox.Session) -> None:
+    """Build the source distribution and from it the wheel; test the wheel where the source tree cannot be seen."""
+    session.install(*groups("package"))
+    room = Path(session.create_tmp()).resolve()
+    shutil.rmtree(room)
+    room.mkdir()
+    session.run("python", "-m", "build", "--outdir", str(room / "dist"), str(ROOT))
+    [wheel] = (room / "dist").glob("*.whl")
+
+    names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    names = {name for name in names if not name.endswith(".dist-info")}
+    if names != TOP_LEVEL:
+        session.error(f"the wheel's top-level names are {sorted(names)}, not {sorted(TOP_LEVEL)}")
+
+    session.run("python", "-m", "virtualenv", "--quiet", str(room / "clean"))
+    python = str(room / "clean" / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[demo]", *groups("tests"), external=True)
+    unseen = shutil.ignore_patterns("e2e", "__pycache__")
+    for name in ("tests", "benchmarks"):
+        shutil.copytree(ROOT / name, room / name, ignore=unseen)
+    shutil.copy(ROOT / "pyproject.toml", room)
+    with session.chdir(room):
+        session.run(python, "-I", "-W", "error", "-c", _LOAD_ENTRY_POINTS, str(room / "clean"), external=True)
+        session.run(str(room / "clean" / "bin" / "emailproxy"), "--version", external=True)
+        session.run(python, "-m", "pytest", "-q", "tests", *session.posargs, external=True)
+
+
+_LOAD_ENTRY_POINTS = """
+import importlib.metadata, pathlib, sys
+distribution = importlib.metadata.distribution("emailproxy-cloud")
+points = list(distribution.entry_points)
+assert {"console_scripts", "emailproxy.stores"} <= {point.group for point in points}, points
+for point in points:
+    assert callable(point.load()), point
+import emailproxy, emailproxy_backends
+for module in (emailproxy, emailproxy_backends):
+    assert pathlib.Path(sys.argv[1]) in pathlib.Path(module.__file__).parents, module.__file__
+    assert "site-packages" in module.__file__
+assert pathlib.Path(emailproxy.__file__).with_name("py.typed").exists()
+print(f"{len(points)} entry points load from {pathlib.Path(emailproxy.__file__).parent}")
+"""
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Real clients and real servers; what is not installed skips a test, and fails it when CI=true."""
+    session.install("-e", ".[demo]", *groups("tests"))
+    classic = Path(session.virtualenv.location).resolve() / "classic"
+    if not (classic / "bin" / "emailproxy").exists():
+        session.run("python", "-m", "venv", str(classic))
+        session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
+    environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
+    session.run("pytest", "tests/e2e", *session.posargs, env=environment)
