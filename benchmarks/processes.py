@@ -91,8 +91,8 @@ def provider(folder: Path, bulk_mib: int) -> Generator[Upstream]:
 
 @contextlib.contextmanager
 def emailproxy(upstream: Upstream, folder: Path, python: str = sys.executable) -> Generator[Row]:
-    """Our proxy, as a user would run it."""
-    command = [python, "-m", "emailproxy", "--local-server-auth", "--log-level", "warning"]
+    """Our proxy, as a user would run it: with the log that it keeps by default, as every row."""
+    command = [python, "-m", "emailproxy", "--local-server-auth"]
     with _proxy("emailproxy", command, upstream, folder) as row:
         yield row
 
@@ -135,7 +135,7 @@ def stunnel(upstream: Upstream, folder: Path) -> Generator[Row]:
     config = folder / "stunnel.conf"
     log = folder / "stunnel.log"
     config.write_text(
-        "foreground = yes\npid =\nsyslog = no\ndebug = err\n[imap]\nclient = yes\n"
+        "foreground = yes\npid =\nsyslog = no\n[imap]\nclient = yes\n"
         f"accept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{upstream.imap_port}\n"
         f"sslVersionMin = TLSv1.2\nsni = localhost\ncheckHost = localhost\nverifyChain = yes\n"
         f"CAfile = {upstream.ca_path}\n"
