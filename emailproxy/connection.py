@@ -4,7 +4,8 @@ A connection holds no buffer while it is idle. What arrives is received into one
 the thread shares, and decrypted into a second one; both are empty again before anything awaits. Two levels:
 
 * `receive_nowait` and `send_nowait` never wait and copy as little as they can. The relay is made of them.
-* `receive`, `send` and the handshakes wait (and so are checkpoints). The login is made of them.
+* `receive`, `send` and the handshakes wait. The login is made of them. They can always be
+  cancelled; sending lets other tasks run only when it has to wait, as a turn of the scheduler costs more than the rest.
 
 A cancelled `send` or handshake leaves a TLS stream in the middle of a record: only `close` is left then.
 """
@@ -216,13 +217,15 @@ class Connection:
             OSError: the connection is broken.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        while True:
-            view = self.receive_nowait()
-            if view is not None:
-                data = bytes(view)
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                return data
+        view = self.receive_nowait()
+        if view is not None:
+            data = bytes(view)
+            await trio.lowlevel.cancel_shielded_checkpoint()  # a peer that floods us must not starve the others
+            return data
+        while view is None:
             await trio.lowlevel.wait_readable(self.fd)
+            view = self.receive_nowait()
+        return bytes(view)
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`.
@@ -233,8 +236,6 @@ class Connection:
         await trio.lowlevel.checkpoint_if_cancelled()
         if data and not self.send_nowait(data):
             await self.flush()
-        else:
-            await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def flush(self) -> None:
         """Wait until the kernel has taken everything.

@@ -7,6 +7,7 @@ are joined. Every wait before that has its deadline here; the relay has its own.
 from __future__ import annotations
 
 import logging
+import math
 import platform
 import ssl
 from collections.abc import Callable
@@ -158,46 +159,44 @@ class Session:
             return None
         machine = self._machine = self._downstream()
         transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
-        deadline = trio.current_time() + CLIENT_LIMIT
-        while True:
-            event = machine.next_event()
-            await self._send(machine.data_to_send(), transcript)
-            match event:
-                case NeedData.NEED_DATA:
-                    data: bytes | None = None
-                    with trio.move_on_at(deadline):
+        # One scope, whose deadline moves; it is out of force while we, not the client, are to answer.
+        with trio.CancelScope(deadline=trio.current_time() + CLIENT_LIMIT) as patience:
+            while True:
+                event = machine.next_event()
+                await self._send(machine.data_to_send(), transcript)
+                match event:
+                    case NeedData.NEED_DATA:
                         data = await self._client.receive()
-                    if data is None:
+                        transcript.received(data)
+                        machine.receive_data(data)
+                    case CredentialsReceived(credentials):
+                        patience.deadline = math.inf
+                        joined = await self._log_in(machine, credentials, transcript)
+                        if joined is not None:
+                            return joined
+                        if self._failures >= ATTEMPTS:
+                            await self._abort(
+                                FailureKind.LIMIT, "Too many failed logins.", f"{ATTEMPTS} failed logins", transcript
+                            )
+                            return None
+                        patience.deadline = trio.current_time() + CLIENT_LIMIT
+                    case StartTls():
+                        assert self._context is not None, "STARTTLS was not offered"
+                        if not await self._start_tls(self._context):
+                            return None
+                        machine.secured()
+                    case CommandRefused(command):
+                        log.info("%s %s: %s before login was refused", self._server.section, self._peer, command)
+                    case Abused(detail):
                         await self._abort(
-                            FailureKind.LIMIT, "Too long without a login.", "no login in time", transcript
+                            FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript
                         )
                         return None
-                    transcript.received(data)
-                    machine.receive_data(data)
-                case CredentialsReceived(credentials):
-                    joined = await self._log_in(machine, credentials, transcript)
-                    if joined is not None:
-                        return joined
-                    if self._failures >= ATTEMPTS:
-                        text = "Too many failed logins."
-                        await self._abort(FailureKind.LIMIT, text, f"{ATTEMPTS} failed logins", transcript)
+                    case LoggedOut():
+                        log.debug("%s %s: left without a login", self._server.section, self._peer)
                         return None
-                    deadline = trio.current_time() + CLIENT_LIMIT
-                case StartTls():
-                    assert self._context is not None, "STARTTLS was not offered"
-                    if not await self._start_tls(self._context):
-                        return None
-                    machine.secured()
-                case CommandRefused(command):
-                    log.info("%s %s: %s before login was refused", self._server.section, self._peer, command)
-                case Abused(detail):
-                    await self._abort(
-                        FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript
-                    )
-                    return None
-                case LoggedOut():
-                    log.debug("%s %s: left without a login", self._server.section, self._peer)
-                    return None
+        await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time", transcript)
+        return None
 
     async def _log_in(
         self, machine: Downstream, credentials: Credentials, transcript: Transcript
@@ -217,14 +216,11 @@ class Session:
         try:
             self._services.throttle.succeeded(self._host)
             machine.accept(upstream.logged_in)
-            with trio.fail_after(SEND_LIMIT):
-                await self._send(machine.data_to_send(), transcript)
-                await self._client.send(upstream.trailing_data)
-                await upstream.connection.send(machine.trailing_data)
-        except BaseException as error:
+            await self._send(machine.data_to_send(), transcript)
+            await _deliver(self._client, upstream.trailing_data)
+            await _deliver(upstream.connection, machine.trailing_data)
+        except BaseException:
             upstream.connection.close()
-            if isinstance(error, trio.TooSlowError):
-                raise TimeoutError("the login's answer was not taken") from None
             raise
         self._log_login(account.name, credentials.mechanism, started, None)
         return account, upstream
@@ -361,10 +357,7 @@ class Session:
         if not data:
             return
         transcript.sent(data)
-        with trio.move_on_after(SEND_LIMIT) as scope:
-            await self._client.send(data)
-        if scope.cancelled_caught:
-            raise TimeoutError("the client does not read")
+        await _deliver(self._client, data)
 
     async def _abort(self, kind: FailureKind, text: str, detail: str, transcript: Transcript) -> None:
         assert self._machine is not None
@@ -375,30 +368,43 @@ class Session:
 
     def _log_login(self, account: str, mechanism: str, started: float, failure: Failure | None) -> None:
         """The one line per login."""
-        milliseconds = (trio.current_time() - started) * 1000
+        level = logging.INFO if failure is None else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
         shown = "".join(c if c.isprintable() else "?" for c in account[:128])
-        outcome = "ok" if failure is None else failure.kind.value
-        fields = {
+        fields: dict[str, object] = {
             "account": shown,
             "client": self._peer,
             "protocol": self._server.protocol.value,
             "listener": self._server.section,
             "mechanism": mechanism,
-            "outcome": outcome,
-            "milliseconds": round(milliseconds, 1),
+            "outcome": "ok" if failure is None else failure.kind.value,
+            "milliseconds": round((trio.current_time() - started) * 1000, 1),
         }
-        if failure is None:
-            log.info(
-                "%s login account=%s client=%s mechanism=%r outcome=ok ms=%.1f",
-                self._server.section, shown, self._peer, mechanism, milliseconds, extra=fields,
-            )  # fmt: skip
-        else:
+        ending = ""
+        if failure is not None:
             fields["ref"] = failure.reference
-            log.warning(
-                "%s login account=%s client=%s mechanism=%r outcome=%r ms=%.1f ref=%s: %s",
-                self._server.section, shown, self._peer, mechanism, outcome, milliseconds,
-                failure.reference, failure.detail, extra=fields,
-            )  # fmt: skip
+            ending = f" ref={failure.reference}: {failure.detail}"
+        log.log(
+            level,
+            "%s login account=%s client=%s mechanism=%r outcome=%r ms=%s%s",
+            *(fields[name] for name in ("listener", "account", "client", "mechanism", "outcome", "milliseconds")),
+            ending,
+            extra=fields,
+        )
+
+
+async def _deliver(connection: Connection, data: bytes) -> None:
+    """Send `data`; a deadline is only made when the kernel does not take it at once.
+
+    Raises:
+        OSError: the connection is broken, or the peer does not read.
+    """
+    if data and not connection.send_nowait(data):
+        with trio.move_on_after(SEND_LIMIT) as scope:
+            await connection.flush()
+        if scope.cancelled_caught:
+            raise TimeoutError("the peer does not read")
 
 
 def goodbye(protocol: MailProtocol, failure: Failure) -> bytes:

@@ -33,7 +33,12 @@ class UpstreamTls:
         )
 
     def remember(self, host: str, port: int, tls: ssl.SSLObject) -> None:
-        """Keep the newest ticket of a working connection. TLS 1.3 sends it behind the handshake: call after a read."""
+        """Keep the ticket of a working connection. TLS 1.3 sends it behind the handshake: call after a read.
+
+        A resumed connection's own ticket is left alone: to copy a session out of OpenSSL costs as much as a handshake.
+        """
+        if tls.session_reused:
+            return
         session = tls.session
         if session is not None and session.has_ticket:
             self._tickets[host, port] = session

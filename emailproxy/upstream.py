@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import socket
 from dataclasses import dataclass
 
 import trio
 
 from emailproxy.config import MailProtocol, Server
 from emailproxy.connection import Connection, Scratch
+from emailproxy.dialling import Dialler
 from emailproxy.failures import ProxyError
 from emailproxy.protocols.events import (
     CapabilitiesReceived,
@@ -40,6 +40,10 @@ LOGIN_LIMIT = 60.0
 
 PROBE_LIMIT = 20.0
 """Seconds for asking a server's capabilities at start-up; nobody waits for it."""
+
+
+Answer = LoggedIn | LoginRefused | UpstreamFailed | CapabilitiesReceived
+"""The last word of a dialogue."""
 
 
 class UpstreamUnavailableError(ProxyError):
@@ -78,6 +82,7 @@ class UpstreamServers:
     def __init__(self, tls: UpstreamTls, scratch: Scratch) -> None:
         self._tls = tls
         self._scratch = scratch
+        self._dialler = Dialler()
         self._capabilities: dict[tuple[MailProtocol, str, int], tuple[str, ...]] = {}
 
     def capabilities(self, server: Server) -> tuple[str, ...]:
@@ -94,69 +99,60 @@ class UpstreamServers:
             UpstreamRefusedError: it refused.
         """
         login = UpstreamLogin(user=user, token=token, host=server.server_address, port=server.server_port)
-        connection = await self._connect(server)
-        try:
-            machine = _machine(server, login, hello)
-            with trio.move_on_after(LOGIN_LIMIT):
-                event = await self._converse(connection, machine, server)
-                match event:
-                    case LoggedIn():
-                        self._learn(server, machine, connection)
-                        return JoinedUpstream(connection, event, machine.trailing_data)
-                    case LoginRefused():
-                        self._learn(server, machine, connection)
-                        raise UpstreamRefusedError(event)
-                    case UpstreamFailed(detail):
-                        raise UpstreamUnavailableError(f"{_name(server)}: {detail}")
-                    case _:
-                        raise AssertionError(event)
-            raise UpstreamUnavailableError(f"{_name(server)} did not finish the login within {LOGIN_LIMIT:.0f} s")
-        except BaseException:
-            connection.close()
-            raise
+        event, connection, machine = await self._ask(server, login, hello, LOGIN_LIMIT)
+        if isinstance(event, LoggedIn):
+            return JoinedUpstream(connection, event, machine.trailing_data)
+        connection.close()
+        if isinstance(event, LoginRefused):
+            raise UpstreamRefusedError(event)
+        raise UpstreamUnavailableError(f"{_name(server)}: {event}")
 
     async def probe(self, server: Server) -> None:
         """Ask `server` for its capabilities without logging in, and remember them. A failure is a log line."""
-        with trio.move_on_after(PROBE_LIMIT) as scope:
-            try:
-                connection = await self._connect(server)
-                try:
-                    machine = _machine(server, None, ClientHello())
-                    event = await self._converse(connection, machine, server)
-                    if isinstance(event, CapabilitiesReceived):
-                        self._learn(server, machine, connection)
-                        log.info("%s offers %s", _name(server), " ".join(event.capabilities))
-                    else:
-                        log.warning("%s told no capabilities: %s", _name(server), event)
-                finally:
-                    connection.close()
-            except UpstreamUnavailableError as error:
-                log.warning("%s; logins through %s will fail until it answers", error, server.section)
-        if scope.cancelled_caught:
-            log.warning("%s did not tell its capabilities within %.0f s", _name(server), PROBE_LIMIT)
-
-    async def _connect(self, server: Server) -> Connection:
-        host, port = server.server_address, server.server_port
-        connection: Connection | None = None
         try:
-            with trio.fail_after(CONNECT_LIMIT):
-                stream = await trio.open_tcp_stream(host, port)
-                # From here on we drive the socket ourselves; trio has set TCP_NODELAY.
-                sock = socket.socket(fileno=stream.socket.detach())
-                connection = Connection(sock, self._scratch)
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            event, connection, _ = await self._ask(server, None, ClientHello(), PROBE_LIMIT)
+        except UpstreamUnavailableError as error:
+            log.warning("%s; logins through %s will fail until it answers", error, server.section)
+            return
+        connection.close()
+        if isinstance(event, CapabilitiesReceived):
+            log.info("%s offers %s", _name(server), " ".join(event.capabilities))
+        else:
+            log.warning("%s told no capabilities: %s", _name(server), event)
+
+    async def _ask(
+        self, server: Server, login: UpstreamLogin | None, hello: ClientHello, limit: float
+    ) -> tuple[Answer, Connection, Upstream]:
+        """Connect, and converse until the server's last word, `limit` seconds at most. The caller owns the connection.
+
+        Raises:
+            UpstreamUnavailableError: not reached, not trusted, broken, or too slow.
+        """
+        connection: Connection | None = None
+        answered = False
+        # One scope, whose deadline moves: the steps of a login are short, and each scope costs as much as a step.
+        with trio.CancelScope(deadline=trio.current_time() + CONNECT_LIMIT) as scope:
+            try:
+                connection = Connection(
+                    await self._dialler.dial(server.server_address, server.server_port), self._scratch
+                )
                 if not server.server_starttls:
                     await self._start_tls(connection, server)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, trio.TooSlowError):
-                raise UpstreamUnavailableError(f"{_name(server)} did not answer within {CONNECT_LIMIT:.0f} s") from None
-            if isinstance(error, OSError):
-                raise UpstreamUnavailableError(f"{_name(server)} cannot be reached: {_why(error)}") from error
-            raise
-        return connection
+                scope.deadline = trio.current_time() + limit
+                machine = _machine(server, login, hello)
+                event = await self._converse(connection, machine, server)
+                if not isinstance(event, UpstreamFailed):
+                    self._learn(server, machine, connection)
+                answered = True
+            except OSError as error:
+                doing = "cannot be reached" if connection is None else "broke the connection off"
+                raise UpstreamUnavailableError(f"{_name(server)} {doing}: {_why(error)}") from error
+            finally:
+                if connection is not None and not answered:
+                    connection.close()
+            return event, connection, machine
+        step = "connect" if connection is None else "answer"
+        raise UpstreamUnavailableError(f"{_name(server)} did not {step} in time")
 
     async def _start_tls(self, connection: Connection, server: Server) -> None:
         host, port = server.server_address, server.server_port
@@ -166,34 +162,25 @@ class UpstreamServers:
             self._tls.forget(host, port)
             raise
 
-    async def _converse(
-        self, connection: Connection, machine: Upstream, server: Server
-    ) -> LoggedIn | LoginRefused | UpstreamFailed | CapabilitiesReceived:
-        """Drive `machine` until it has something final to say.
-
-        Raises:
-            UpstreamUnavailableError: the connection broke, or TLS failed.
-        """
+    async def _converse(self, connection: Connection, machine: Upstream, server: Server) -> Answer:
+        """Drive `machine` until it has something final to say."""
         transcript = Transcript(log, _name(server), server.protocol, ours=True)
-        try:
-            while True:
-                event = machine.next_event()
-                data = machine.data_to_send()
-                if data:
-                    transcript.sent(data)
-                    await connection.send(data)
-                match event:
-                    case NeedData.NEED_DATA:
-                        data = await connection.receive()
-                        transcript.received(data)
-                        machine.receive_data(data)
-                    case StartTls():
-                        await self._start_tls(connection, server)
-                        machine.secured()
-                    case _:
-                        return event
-        except OSError as error:
-            raise UpstreamUnavailableError(f"{_name(server)}: the connection broke: {error}") from error
+        while True:
+            event = machine.next_event()
+            data = machine.data_to_send()
+            if data:
+                transcript.sent(data)
+                await connection.send(data)
+            match event:
+                case NeedData.NEED_DATA:
+                    data = await connection.receive()
+                    transcript.received(data)
+                    machine.receive_data(data)
+                case StartTls():
+                    await self._start_tls(connection, server)
+                    machine.secured()
+                case _:
+                    return event
 
     def _learn(self, server: Server, machine: Upstream, connection: Connection) -> None:
         if machine.capabilities:

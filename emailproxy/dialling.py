@@ -1,0 +1,80 @@
+"""How is a named server's socket opened? All its addresses in turn, and next time the one that answered first."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+import trio
+
+__all__ = ["Dialler"]
+
+MEMORY = 60.0
+"""Seconds for which the address that answered last is tried first, without a look-up: the providers' own DNS records
+live about as long, and a burst of logins then costs no thread each."""
+
+HEAD_START = 1.0
+"""Seconds that this address gets before all of them are looked up and raced again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    family: int
+    address: tuple[str, int] | tuple[str, int, int, int]
+    until: float
+
+
+class Dialler:
+    """Opens TCP connections; remembers one address for each host and port of the configuration."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], _Known] = {}
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A connected, non-blocking socket without Nagle's delay and with keep-alive; the caller owns it.
+
+        Raises:
+            OSError: no look-up, or no address answered (happy eyeballs, RFC 8305, by trio).
+        """
+        key = host, port
+        known = self._known.pop(key, None)
+        if known is not None and known.until > trio.current_time():
+            sock = await _connect(known)
+            if sock is not None:
+                self._known[key] = known
+                return _prepared(sock)
+        stream = await trio.open_tcp_stream(host, port)
+        sock = socket.socket(fileno=stream.socket.detach())
+        self._known[key] = _Known(sock.family, sock.getpeername(), trio.current_time() + MEMORY)
+        return _prepared(sock)
+
+
+async def _connect(known: _Known) -> socket.socket | None:
+    """A connection to this one address; None if it fails or takes too long."""
+    sock = socket.socket(known.family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        try:
+            sock.connect(known.address)
+        except BlockingIOError:
+            with trio.move_on_after(HEAD_START) as scope:
+                await trio.lowlevel.wait_writable(sock)
+            if not scope.cancelled_caught and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                return sock
+        else:
+            await trio.lowlevel.checkpoint()
+            return sock
+    except OSError:
+        pass
+    except BaseException:
+        sock.close()
+        raise
+    sock.close()
+    return None
+
+
+def _prepared(sock: socket.socket) -> socket.socket:
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock

@@ -1,0 +1,129 @@
+"""Sockets to named servers: every address, the one that worked first, and never one that is gone."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+import trio
+
+from emailproxy import dialling
+from emailproxy.dialling import MEMORY, Dialler
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Answers from a table, and counts."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        self.asked = 0
+
+    async def getaddrinfo(self, host: object, port: object, *args: object, **kwargs: object) -> list[object]:  # type: ignore[override]
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if not self.addresses:
+            raise socket.gaierror("no such name")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
+
+    async def getnameinfo(self, *args: object) -> tuple[str, str]:
+        raise AssertionError
+
+
+@pytest.fixture
+def resolver() -> Resolver:
+    return Resolver("127.0.0.1")
+
+
+async def listening(address: str = "127.0.0.1", port: int = 0) -> trio.SocketListener:
+    return (await trio.open_tcp_listeners(port, host=address))[0]
+
+
+async def test_a_second_dial_needs_no_look_up(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    async with await listening() as listener:
+        port = listener.socket.getsockname()[1]
+        dialler = Dialler()
+        for _ in range(3):
+            with await dialler.dial("mail.example.com", port) as sock:
+                assert sock.getpeername() == ("127.0.0.1", port)
+                assert sock.getblocking() is False
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert resolver.asked == 1
+
+
+async def test_what_is_remembered_grows_old(resolver: Resolver, mock_clock: trio.testing.MockClock) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    async with await listening() as listener:
+        port = listener.socket.getsockname()[1]
+        dialler = Dialler()
+        (await dialler.dial("mail.example.com", port)).close()
+        mock_clock.jump(MEMORY + 1)
+        (await dialler.dial("mail.example.com", port)).close()
+    assert resolver.asked == 2
+
+
+async def test_a_server_that_moved_is_found_again(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    dialler = Dialler()
+    async with await listening() as old:
+        port = old.socket.getsockname()[1]
+        (await dialler.dial("mail.example.com", port)).close()
+    resolver.addresses = ("127.0.0.2",)
+    async with await listening("127.0.0.2", port):
+        with await dialler.dial("mail.example.com", port) as sock:
+            assert sock.getpeername()[0] == "127.0.0.2"
+        assert dialler._known["mail.example.com", port].address[0] == "127.0.0.2"
+
+
+async def test_an_address_that_went_silent_costs_its_head_start_only(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    monkeypatch.setattr(dialling, "HEAD_START", 0.05)
+    with socket.socket() as full:  # a backlog that is full drops what comes: silence
+        full.bind(("127.0.0.3", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.3", port))
+        dialler = Dialler()
+        async with await listening("127.0.0.1", port):
+            key = "mail.example.com", port
+            dialler._known[key] = dialling._Known(socket.AF_INET, ("127.0.0.3", port), trio.current_time() + 60)
+            with trio.fail_after(5), await dialler.dial(*key) as sock:
+                assert sock.getpeername()[0] == "127.0.0.1"
+        for filler in fillers:
+            filler.close()
+
+
+async def test_all_addresses_get_their_turn(resolver: Resolver) -> None:
+    resolver.addresses = ("127.0.0.9", "127.0.0.1")  # nobody listens on the first
+    trio.socket.set_custom_hostname_resolver(resolver)
+    async with await listening() as listener:
+        port = listener.socket.getsockname()[1]
+        with await Dialler().dial("mail.example.com", port) as sock:
+            assert sock.getpeername()[0] == "127.0.0.1"
+
+
+async def test_nobody_answers_and_nothing_is_remembered(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    dialler = Dialler()
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(OSError, match="failed"):
+            await dialler.dial("mail.example.com", bound.getsockname()[1])
+    resolver.addresses = ()
+    with pytest.raises(socket.gaierror):
+        await dialler.dial("mail.example.com", 1)
+    assert not dialler._known
+
+
+async def test_a_cancelled_dial_leaves_no_socket(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await Dialler().dial("mail.example.com", 1)
+    assert scope.cancelled_caught
