@@ -29,7 +29,8 @@ _TOKEN: Final = re.compile(r"[\x21-\x5c\x5e-\x7e]+")
 _LINE: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 _IMAP_OURS: Final = ("STARTTLS", "LOGINDISABLED", "SASL-IR")
-_POP3_OURS: Final = ("SASL", "AUTH", "STLS", "USER", "APOP", "RESP-CODES", "AUTH-RESP-CODE")
+_POP3_OURS: Final = ("SASL", "AUTH", "STLS", "USER", "APOP", "RESP-CODES", "AUTH-RESP-CODE", "UTF8", "LANG")
+"""UTF8 and LANG (RFC 6856) are switched on before login, where the server cannot hear it."""
 _SMTP_OURS: Final = ("AUTH", "STARTTLS")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["LineTooLongError", "ReceiveBuffer"]
+__all__ = ["LineTooLongError", "ReceiveBuffer", "TooLongError"]
 
 
-class LineTooLongError(Exception):
-    """The other side sent more than the limit without a line end. Never leaves this package."""
+class TooLongError(Exception):
+    """The other side said more than a limit allows; the message says what. Never leaves this package."""
+
+
+class LineTooLongError(TooLongError):
+    """More octets than the limit without a line end."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"a line of more than {limit} octets")
-        self.limit = limit
 
 
 class ReceiveBuffer:

@@ -21,7 +21,18 @@ def test_imap_ways_to_log_in_are_ours() -> None:
 
 
 def test_pop3_ways_to_log_in_are_ours() -> None:
-    offered = ["TOP", "user", "SASL XOAUTH2", "STLS", "APOP", "PIPELINING", "AUTH-RESP-CODE", "X-AUTH y"]
+    offered = [
+        "TOP",
+        "user",
+        "SASL XOAUTH2",
+        "STLS",
+        "APOP",
+        "PIPELINING",
+        "AUTH-RESP-CODE",
+        "UTF8 USER",
+        "LANG",
+        "X-AUTH y",
+    ]
     ours = ("USER", "SASL PLAIN LOGIN", "RESP-CODES", "AUTH-RESP-CODE")
     assert pop3_capabilities(offered, starttls=False) == ("TOP", "PIPELINING", "X-AUTH y", *ours)
     assert pop3_capabilities(offered, starttls=True)[-1] == "STLS"

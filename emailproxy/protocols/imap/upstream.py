@@ -25,7 +25,7 @@ from emailproxy.protocols.imap.grammar import (
     parse_response,
     response_code,
 )
-from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
+from emailproxy.protocols.lines import ReceiveBuffer, TooLongError
 from emailproxy.protocols.refusals import is_temporary
 from emailproxy.protocols.sasl import TokenExchange, UpstreamLogin
 from emailproxy.protocols.wording import printable
@@ -100,7 +100,7 @@ class UpstreamImap:
                 return self._fail("data behind STARTTLS")
             try:
                 line = self._response_line()
-            except LineTooLongError as error:
+            except TooLongError as error:
                 return self._fail(str(error))
             event = NEED_DATA if line is None else self._handle(line)
             if event is NEED_DATA and self._in.ended:
@@ -148,14 +148,13 @@ class UpstreamImap:
             if line is None:
                 return None
             self._parts.append(line)
+            self._hear(len(line) + 2)
             announced = announced_literal(line)
             if announced is None or not self._takes_literals():
                 response = b"".join(self._parts)
                 self._parts = []
                 return response
-            self._heard += announced.size
-            if self._heard > MAX_HEARD:
-                raise LineTooLongError(MAX_HEARD)
+            self._hear(announced.size)
             self._parts.append(b"\r\n")
             self._literal_size = announced.size
 
@@ -163,10 +162,12 @@ class UpstreamImap:
         head = self._parts[0].split(b" ", 2)
         return len(head) == 3 and head[0] == b"*" and head[1].upper() not in _STATUSES
 
-    def _handle(self, line: bytes) -> UpstreamEvent | None:
-        self._heard += len(line)
+    def _hear(self, octets: int) -> None:
+        self._heard += octets
         if self._heard > MAX_HEARD:
-            return self._fail(f"more than {MAX_HEARD} octets")
+            raise TooLongError(f"more than {MAX_HEARD} octets")
+
+    def _handle(self, line: bytes) -> UpstreamEvent | None:
         response = parse_response(line)
         match response:
             case None:

@@ -115,7 +115,7 @@ class UpstreamPop3:
     # --- one handler per state ---
 
     def _handle(self, line: bytes) -> UpstreamEvent | None:
-        self._heard += len(line)
+        self._heard += len(line) + 2
         if self._heard > MAX_HEARD:
             return self._fail(f"more than {MAX_HEARD} octets")
         return self._HANDLERS[self._state](self, line)

@@ -130,7 +130,7 @@ class UpstreamSmtp:
     # --- lines ---
 
     def _handle(self, line: bytes) -> UpstreamEvent | None:
-        self._heard += len(line)
+        self._heard += len(line) + 2
         if self._heard > MAX_HEARD:
             return self._fail(f"more than {MAX_HEARD} octets")
         if self._state is _State.AUTH and (line == b"+" or line.startswith(b"+ ")):

@@ -314,7 +314,12 @@ FAILURES = [
     office(
         "a literal that is too long",
         S("* X {99999999999999999999}"),
-        failed(AUTHENTICATING + "a line of more than 262144 octets"),
+        failed(AUTHENTICATING + "more than 262144 octets"),
+    ),
+    office(
+        "a response of literals without an end",
+        S("* X {0}", b" {0}\r\n" * 45_000),
+        failed(AUTHENTICATING + "more than 262144 octets"),
     ),
     office("too many lines", S(b"* 1 EXISTS\r\n" * 27_000), failed(AUTHENTICATING + "more than 262144 octets")),
 ]
