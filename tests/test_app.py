@@ -1,0 +1,227 @@
+"""The whole proxy in one trio run: it starts, logs in, reloads, drains and stops."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from emailproxy.app import NothingToServeError, Options, Proxy
+from emailproxy.config import load
+from emailproxy.store.base import StoreAddressError
+from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def section(port: int, provider: Provider) -> str:
+    return (
+        f"[IMAP-{port}]\nlocal_address = 127.0.0.1\nserver_address = localhost\nserver_port = {provider.imap_port}\n\n"
+    )
+
+
+def account(provider: Provider) -> str:
+    return (
+        f"# the human's comment\n[{USER}]\noauth2_flow = client_credentials\ntoken_url = {provider.token_url}\n"
+        f"oauth2_scope = mail\nclient_id = {CLIENT_ID}\nclient_secret = {CLIENT_SECRET}\n"
+    )
+
+
+@pytest.fixture
+async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
+    async with open_provider() as provider:
+        monkeypatch.setenv("SSL_CERT_FILE", str(provider.ca_path))
+        yield provider
+
+
+@asynccontextmanager
+async def running(path: Path, **options: object) -> AsyncIterator[Proxy]:
+    proxy = Proxy(load(path), Options(local_server_auth=True, **options))  # type: ignore[arg-type]
+    async with trio.open_nursery() as nursery:
+        await nursery.start(proxy.run)
+        yield proxy
+        proxy.stop()
+        proxy.stop()
+
+
+class Client:
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self.buffer = b""
+
+    @classmethod
+    async def connect(cls, port: int) -> Client:
+        client = cls(await trio.open_tcp_stream("127.0.0.1", port))
+        assert (await client.line()).startswith("* OK")
+        return client
+
+    async def line(self) -> str:
+        while b"\n" not in self.buffer:
+            data = await self.stream.receive_some()
+            if not data:
+                raise EOFError(self.buffer)
+            self.buffer += data
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line.decode().rstrip()
+
+    async def command(self, text: str) -> str:
+        tag = text.split(maxsplit=1)[0]
+        await self.stream.send_all(text.encode() + b"\r\n")
+        with trio.fail_after(20):
+            while not (line := await self.line()).startswith(tag):
+                pass
+        return line
+
+
+async def test_a_login_through_everything(tmp_path: Path, provider: Provider) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    async with running(path) as proxy:
+        assert [(server.section, host, port) for server, host, port in proxy.addresses] == [
+            (f"IMAP-{port}", "127.0.0.1", port)
+        ]
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        assert (await client.command("b SELECT INBOX")).startswith("b OK")
+        second = await Client.connect(port)
+        assert (await second.command(f"a LOGIN {USER} wrong")).startswith("a NO [AUTHENTICATIONFAILED]")
+        assert (await second.command(f"b LOGIN {USER} secret")).startswith("b OK")
+        assert provider.counters.token_requests["client_credentials"] == 1
+        await client.stream.aclose()
+        await second.stream.aclose()
+    text = path.read_text()
+    assert text.startswith(section(port, provider) + account(provider)), "the human's text stays"
+    assert "refresh_token" in text or "access_token" in text
+    # A new process uses the stored token.
+    async with running(path):
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        await client.stream.aclose()
+    assert provider.counters.token_requests["client_credentials"] == 1
+
+
+async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    before = path.read_text()
+    async with running(path, cache_store=str(tmp_path / "tokens.cache")):
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        await client.stream.aclose()
+    assert path.read_text() == before
+    assert USER in (tmp_path / "tokens.cache").read_text()
+
+
+async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    path, first, second = tmp_path / "emailproxy.config", free_port(), free_port()
+    path.write_text(section(first, provider) + account(provider))
+    async with running(path) as proxy:
+        client = await Client.connect(first)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        in_force = proxy.config
+
+        path.write_text(section(first, provider).replace("server_port = ", "server_port = 9") + "[IMAPS-1]\n")
+        await proxy.reload()
+        assert proxy.config is in_force
+        assert "the one in force stays" in caplog.text
+
+        path.write_text(section(second, provider) + account(provider).replace(USER, "other@example.com"))
+        await proxy.reload()
+        assert [port for _, _, port in proxy.addresses] == [second]
+        assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
+        other = await Client.connect(second)
+        assert (await other.command(f"a LOGIN {USER} secret")).startswith("a NO [CONTACTADMIN]")
+        with pytest.raises(OSError, match="failed"):
+            await trio.open_tcp_stream("127.0.0.1", first)
+        await client.stream.aclose()
+        await other.stream.aclose()
+
+
+async def test_a_drain_lets_sessions_finish_then_says_goodbye(
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text("[emailproxy]\ndrain = 1.5\n" + section(port, provider) + account(provider))
+    async with trio.open_nursery() as nursery:
+        proxy = Proxy(load(path), Options(local_server_auth=True))
+        await nursery.start(proxy.run)
+        relayed, waiting = await Client.connect(port), await Client.connect(port)
+        assert (await relayed.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        proxy.stop()
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(OSError, match="failed"):
+            await trio.open_tcp_stream("127.0.0.1", port)
+        assert (await relayed.command("b NOOP")).startswith("b OK")
+        with trio.fail_after(5):
+            assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
+            assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
+            assert await relayed.stream.receive_some() == b""
+    assert "stopped" in caplog.text
+    await relayed.stream.aclose()
+    await waiting.stream.aclose()
+
+
+async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    async with trio.open_nursery() as nursery:
+        proxy = Proxy(load(path), Options(local_server_auth=True))
+        await nursery.start(proxy.run)
+        client = await Client.connect(port)
+        proxy.stop()
+        await trio.testing.wait_all_tasks_blocked()
+        await client.stream.aclose()
+        with trio.fail_after(5):
+            while nursery.child_tasks:
+                await trio.sleep(0.01)
+
+
+async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, free = tmp_path / "emailproxy.config", free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = taken.getsockname()[1]
+        path.write_text(section(busy, provider) + account(provider))
+        with pytest.raises(NothingToServeError):
+            await Proxy(load(path), Options()).run()
+        assert f"[IMAP-{busy}] cannot listen on 127.0.0.1 port {busy}" in caplog.text
+        path.write_text(section(busy, provider) + section(free, provider) + account(provider))
+        async with running(path) as proxy:
+            assert [port for _, _, port in proxy.addresses] == [free]
+
+
+async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider) -> None:
+    path = tmp_path / "emailproxy.config"
+    path.write_text(section(free_port(), provider) + account(provider))
+    with pytest.raises(StoreAddressError):
+        await Proxy(load(path), Options(cache_store="nosuch:thing")).run()
+
+
+async def test_what_servers_offer_is_known_before_the_first_login(tmp_path: Path, provider: Provider) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    async with running(path):
+        with trio.fail_after(5):
+            while True:
+                client = Client(await trio.open_tcp_stream("127.0.0.1", port))
+                greeting = await client.line()
+                await client.stream.aclose()
+                if "IDLE" in greeting:
+                    break
+                await trio.sleep(0.02)
+        assert "XOAUTH2" not in greeting
+        assert "AUTH=PLAIN" in greeting

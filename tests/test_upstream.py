@@ -1,0 +1,165 @@
+"""What is remembered of mail servers, and what a failure to reach one says to the operator."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+import trustme
+from trio.testing import MockClock
+
+from emailproxy.config import MailProtocol, Server
+from emailproxy.connection import Scratch
+from emailproxy.secret import Secret
+from emailproxy.tls import UpstreamTls
+from emailproxy.upstream import (
+    LOGIN_LIMIT,
+    PROBE_LIMIT,
+    ClientHello,
+    UpstreamRefusedError,
+    UpstreamServers,
+    UpstreamUnavailableError,
+)
+
+from .scripted import ScriptedServer, serving
+
+TOKEN = Secret("good-token")
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(ca: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+@pytest.fixture
+def upstreams(ca: trustme.CA) -> UpstreamServers:
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    return UpstreamServers(UpstreamTls(context), Scratch())
+
+
+@pytest.mark.parametrize("protocol", list(MailProtocol))
+@pytest.mark.parametrize("starttls", [False, True])
+async def test_a_probe_learns_what_the_server_offers_under_tls(
+    protocol: MailProtocol, starttls: bool, upstreams: UpstreamServers, server_tls: ssl.SSLContext
+) -> None:
+    def change(server: ScriptedServer) -> None:
+        server.starttls = starttls
+
+    async with serving(protocol, server_tls, change) as scripted:
+        server = scripted.configured()
+        assert upstreams.capabilities(server) == ()
+        await upstreams.probe(server)
+        expected = {MailProtocol.IMAP: "SASL-IR", MailProtocol.POP: "UIDL", MailProtocol.SMTP: "PIPELINING"}[protocol]
+        assert expected in upstreams.capabilities(server)
+        await closed(scripted)
+        assert scripted.heard[-1].split()[-1] in {b"LOGOUT", b"QUIT"}, "politely"
+
+
+async def test_a_login_learns_too_and_the_next_one_resumes_tls(
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext
+) -> None:
+    async with serving(MailProtocol.IMAP, server_tls) as scripted:
+        server = scripted.configured()
+        reused = []
+        for _ in range(3):
+            joined = await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
+            assert joined.connection.tls is not None
+            reused.append(joined.connection.tls.session_reused)
+            joined.connection.close()
+        assert "SASL-IR" in upstreams.capabilities(server)
+        assert reused == [False, True, True]
+
+
+async def test_a_refusal_carries_the_servers_words_and_challenge(
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext
+) -> None:
+    async with serving(MailProtocol.IMAP, server_tls) as scripted:
+        with pytest.raises(UpstreamRefusedError, match=r"AUTHENTICATE failed.*challenge .*400") as caught:
+            await upstreams.log_in(scripted.configured(), "user@example.com", Secret("bad"), ClientHello())
+        assert not caught.value.refused.temporary
+        await closed(scripted)
+
+
+async def closed(scripted: ScriptedServer) -> None:
+    with trio.fail_after(5):
+        while scripted.live:
+            await trio.sleep(0.01)
+
+
+async def dialogue(talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], tls: ssl.SSLContext) -> int:
+    """A server that does `talk`; returns its port. Runs in the caller's system nursery until the test's end."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        secured = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+        try:
+            await secured.do_handshake()
+            await talk(secured)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        await trio.aclose_forcefully(secured)
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    trio.lowlevel.spawn_system_task(trio.serve_listeners, serve, listeners)
+    return int(listeners[0].socket.getsockname()[1])
+
+
+async def silent(stream: trio.SSLStream[trio.SocketStream]) -> None:
+    await trio.sleep_forever()
+
+
+async def busy(stream: trio.SSLStream[trio.SocketStream]) -> None:
+    await stream.send_all(b"* BYE too many connections\r\n")
+
+
+async def cut_off(stream: trio.SSLStream[trio.SocketStream]) -> None:
+    await stream.send_all(b"* OK rea")
+
+
+@pytest.mark.parametrize(
+    ("talk", "words"), [(busy, "too many connections"), (cut_off, "localhost"), (silent, "did not answer in time")]
+)
+async def test_a_server_that_does_not_let_us_in(
+    talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], words: str,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    port = await dialogue(talk, server_tls)
+    server = Server("IMAP-1", MailProtocol.IMAP, 1, "localhost", port)
+    started = trio.current_time()
+    with pytest.raises(UpstreamUnavailableError, match=words) as caught:
+        await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
+    assert f"localhost:{port}" in str(caught.value)
+    if talk is silent:
+        assert trio.current_time() - started == pytest.approx(LOGIN_LIMIT, abs=1)
+        await upstreams.probe(server)
+        assert trio.current_time() - started == pytest.approx(LOGIN_LIMIT + PROBE_LIMIT, abs=1)
+        assert "logins through IMAP-1 will fail until it answers" in caplog.text
+
+
+async def test_an_untrusted_server_is_named_with_the_reason(server_tls: ssl.SSLContext) -> None:
+    async with serving(MailProtocol.IMAP, server_tls) as scripted:
+        strangers = UpstreamServers(UpstreamTls(), Scratch())
+        with pytest.raises(UpstreamUnavailableError, match=r"localhost:\d+ .*certificate verify failed"):
+            await strangers.log_in(scripted.configured(), "user@example.com", TOKEN, ClientHello())
+
+
+async def test_a_probe_of_a_server_that_is_down_is_a_log_line(
+    upstreams: UpstreamServers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await listeners[0].aclose()
+    await upstreams.probe(Server("IMAP-1", MailProtocol.IMAP, 1, "127.0.0.1", port))
+    assert f"127.0.0.1:{port} cannot be reached: " in caplog.text
+    assert "Connection refused" in caplog.text
