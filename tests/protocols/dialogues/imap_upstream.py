@@ -351,6 +351,18 @@ TLS = [
         failed("waiting for the answer to STARTTLS: BAD no"),
         starttls=True,
     ),
+    known(
+        "capabilities from before TLS do not count",
+        "IMAP4rev1 STARTTLS SASL-IR AUTH=OAUTHBEARER",
+        C("A1 STARTTLS"),
+        S("A1 OK go"),
+        Event(StartTls()),
+        Call("secured"),
+        C("A2 CAPABILITY"),
+        S("A2 OK and not a word of them"),
+        C("A3 AUTHENTICATE XOAUTH2"),
+        starttls=True,
+    ),
     Dialogue.upstream(
         "data behind STARTTLS",
         with_tls,

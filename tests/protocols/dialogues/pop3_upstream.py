@@ -211,4 +211,13 @@ DIALOGUES = [
         C("QUIT"),
         Event(CapabilitiesReceived(("TOP", "UIDL", "SASL PLAIN XOAUTH2"))),
     ),
+    Dialogue.upstream(
+        "a probe undoes dot-stuffing and leaves out empty lines",
+        lambda: UpstreamPop3(login=None, starttls=False),
+        S("+OK"),
+        C("CAPA"),
+        S("+OK", "..X", "", "TOP ", "."),
+        C("QUIT"),
+        Event(CapabilitiesReceived((".X", "TOP"))),
+    ),
 ]

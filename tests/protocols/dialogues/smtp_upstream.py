@@ -106,6 +106,7 @@ LOGINS = [
         S("535 5.7.8 no"),
         refused("535 5.7.8 no", '{"status":"invalid_token"}'),
     ),
+    listed("P9 AUTH= alone, OAUTHBEARER", ("AUTH=OAUTHBEARER",), C("AUTH OAUTHBEARER")),
     Dialogue.upstream(
         "a client name that cannot be said",
         lambda: UpstreamSmtp(login=LOGIN, starttls=False, client_name="a b\r\nQUIT"),
