@@ -45,7 +45,7 @@ NAMES = ("relay", "logins", "idle")
 )
 @click.option("--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins]")
 @click.option("--mib", type=int, help="relay: MiB each way in each round.  [default: 128]")
-@click.option("--count", type=int, help="logins: logins in each round.  [default: 200]")
+@click.option("--count", type=int, help="logins: logins in each round.  [default: 300]")
 @click.option("--sessions", type=int, help="idle: sessions.  [default: 2000]")
 @click.option("--seconds", type=float, help="idle: how long nothing happens.  [default: 10]")
 @click.option("--quick", is_flag=True, help="A tenth of everything: to see that it works.")
@@ -107,8 +107,8 @@ def main(
                     rows, account, rounds=rounds or (2 if quick else 4), mib=mib, message_mib=message_mib
                 )
             elif name == "logins":
-                count = count or (20 if quick else 200)
-                title = f"Repeated logins: {count} in each round, one after the other"
+                count = count or (20 if quick else 300)
+                title = f"Repeated logins: {count} in each round, in turn and then together"
                 results = workloads.logins(rows, account, rounds=rounds or (2 if quick else 5), count=count)
             else:
                 sessions = sessions or (200 if quick else 2000)

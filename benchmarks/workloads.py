@@ -48,8 +48,8 @@ def _cpu(row: Row) -> float | None:
     return None if row.pid is None else cpu_seconds(row.pid)
 
 
-def _spent(row: Row, before: float | None) -> float | None:
-    time.sleep(SETTLE)
+def _spent(row: Row, before: float | None, settle: float = SETTLE) -> float | None:
+    time.sleep(settle)
     after = _cpu(row)
     return None if before is None or after is None else after - before
 
@@ -82,7 +82,12 @@ def relay(rows: Sequence[Row], account: Account, *, rounds: int, mib: int, messa
 
 
 def logins(rows: Sequence[Row], account: Account, *, rounds: int, count: int) -> list[Result]:
-    """CPU milliseconds per login of an account whose token is at hand: connect, log in, log out, `count` times."""
+    """CPU milliseconds per login of an account whose token is at hand, from connection to disconnection, two ways.
+
+    In turn: `count` clients connect, log in, log out, one after the other. Together: `count` clients log in one after
+    the other and stay, then all leave, as those of an office do. The second is what a busy server's login costs: caches
+    are cold, and there are as many threads as sessions in a program that needs them.
+    """
     for row in rows:
         for _ in range(5):  # the first one fetches a token and derives a key; TLS tickets arrive
             Client(row, account).close()
@@ -97,15 +102,23 @@ def logins(rows: Sequence[Row], account: Account, *, rounds: int, count: int) ->
             client.command("LOGOUT")
             client.close()
         spent = _spent(row, before)
-        result.add("CPU ms/login", None if spent is None else spent * 1000 / count)
-        result.add("wall ms/login", statistics.median(durations) * 1000)
+        result.add("in turn: CPU ms", None if spent is None else spent * 1000 / count)
+        result.add("wall ms", statistics.median(durations) * 1000)
+        before = _cpu(row)
+        clients: list[Client] = []
+        try:
+            clients += (Client(row, account) for _ in range(count))
+        finally:
+            for client in clients:
+                client.close()
+        spent = _spent(row, before, settle=1.0)
+        result.add("together: CPU ms", None if spent is None else spent * 1000 / count)
 
     return interleaved(rows, rounds, work)
 
 
 def idle(rows: Sequence[Row], account: Account, *, sessions: int, seconds: float) -> list[Result]:
     """KiB of memory per session in IDLE, and CPU seconds of all of them together while nothing happens."""
-
     pause = min(1.0, seconds)  # until the sessions of the warm-up are gone, and those of the row before
 
     def work(row: Row, result: Result) -> None:

@@ -117,7 +117,7 @@ def figures(output: str) -> dict[str, dict[str, dict[str, object]]]:
 
 FIGURES = {
     "relay": {"down CPU s/GiB", "down MiB/s", "up CPU s/GiB", "up MiB/s"},
-    "logins": {"CPU ms/login", "wall ms/login"},
+    "logins": {"in turn: CPU ms", "wall ms", "together: CPU ms"},
     "idle": {"KiB/session", "threads", "CPU s in 0.1 s"},
 }
 
@@ -140,3 +140,29 @@ def test_nothing_to_measure_is_said() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "nothing to measure" in done.stderr
+
+
+def test_a_peer_is_measured_in_front_of_a_given_provider(tmp_path: Path) -> None:
+    from benchmarks import processes
+
+    with processes.provider(tmp_path, 2) as upstream, processes.emailproxy(upstream, tmp_path) as row:
+        output = run(
+            "logins", "--no-emailproxy", "--no-stunnel", "--json",
+            "--provider-file", str(tmp_path / "provider.json"),
+            "--peer", f"other=127.0.0.1:{row.port}", "--peer-pid", f"other={row.pid}",
+            "--peer", f"unknown=127.0.0.1:{row.port}",
+        )  # fmt: skip
+    rows = figures(output)["logins"]
+    assert rows["other"]["in turn: CPU ms"]["median"]
+    assert rows["unknown"]["in turn: CPU ms"]["median"] is None
+    assert rows["unknown"]["wall ms"]["median"]
+
+
+def test_a_process_that_does_not_start_is_explained(tmp_path: Path) -> None:
+    from benchmarks import processes
+
+    log = tmp_path / "log"
+    with processes.started([sys.executable, "-c", "raise SystemExit('because')"], log) as process:
+        process.wait()
+        with pytest.raises(processes.CannotStartError, match="because"):
+            processes._wait(process, log, lambda: False)
