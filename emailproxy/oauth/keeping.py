@@ -133,7 +133,7 @@ class Keeper:
                     foreign(account),
                     foreign(error),
                 )
-            kept = replace(opened, unsaved=True)
+            kept = replace(opened, unsaved=True, client_secret=client_secret or opened.client_secret)
             self._latest[account] = kept
             self._secrets[account] = client_secret
             if account not in self._retrying:
@@ -164,7 +164,13 @@ class Keeper:
                         return theirs
                 opened = replace(opened, version=fresh.version)
             else:
-                kept = replace(opened, base=record, version=version, unsaved=False)
+                kept = replace(
+                    opened,
+                    base=record,
+                    version=version,
+                    unsaved=False,
+                    client_secret=client_secret or opened.client_secret,
+                )
                 self._latest[account] = kept
                 self._secrets.pop(account, None)
                 return kept

@@ -13,8 +13,7 @@ from emailproxy.oauth.flows.authorization_code import AuthorizationCode
 from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
-
-from ..support import ACCOUNT, PASSWORD, Provider, grant, query_of, refusal
+from tests.oauth.support import ACCOUNT, PASSWORD, Provider, grant, query_of, refusal
 
 FLOW = AuthorizationCode()
 
@@ -74,7 +73,9 @@ async def test_every_authorisation_has_a_state_and_verifier_of_its_own() -> None
 
 
 async def test_parameters_of_permission_url_stay() -> None:
-    url, _ = await run(replace(ACCOUNT, permission_url="https://provider.test/a?tenant=x&prompt=login"), Provider(grant()))
+    url, _ = await run(
+        replace(ACCOUNT, permission_url="https://provider.test/a?tenant=x&prompt=login"), Provider(grant())
+    )
     assert query_of(url)["tenant"] == "x"
     assert query_of(url)["prompt"] == "login"
 

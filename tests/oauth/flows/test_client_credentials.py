@@ -7,8 +7,7 @@ from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.flows.client_credentials import ClientCredentialsGrant
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
-
-from ..support import PASSWORD, Provider, grant, unattended
+from tests.oauth.support import PASSWORD, Provider, grant, unattended
 
 
 async def never(url: str, state: str) -> str:

@@ -8,8 +8,7 @@ from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.flows.password import Password
 from emailproxy.oauth.refusals import from_answer
 from emailproxy.secret import Secret
-
-from ..support import Provider, grant, unattended
+from tests.oauth.support import Provider, grant, unattended
 
 FLOW = Password()
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 from emailproxy.oauth.endpoint import ClientCredentials, TokenResponse, open_endpoint
 from emailproxy.oauth.flows.refresh import refresh
 from emailproxy.secret import Secret
-
-from ..support import ACCOUNT, Provider, grant
+from tests.oauth.support import ACCOUNT, Provider, grant
 
 
 async def renew(sent_back: str | None) -> TokenResponse:

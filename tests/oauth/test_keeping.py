@@ -1,0 +1,77 @@
+"""What `test_tokens` cannot see from outside: conflicts without end, deletion, and cancellation in the middle."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from emailproxy.oauth.keeping import MAX_CONFLICTS, Keeper
+from emailproxy.oauth.opened import AccessToken, Opened, open_stored
+from emailproxy.oauth.passwords import PasswordDigest
+from emailproxy.oauth.sealing import derive_key
+from emailproxy.secret import Secret
+from emailproxy.store.base import Record, Stored, Version
+
+from .support import ACCOUNT, EPOCH, FEW, PASSWORD, SALT, MemoryRecords, now, sealed_record
+
+DIGEST = PasswordDigest(b"d")
+KEY = derive_key(PASSWORD, SALT, FEW.current)
+NAME = ACCOUNT.name
+
+
+def fresh(version: str | None) -> Opened:
+    token = AccessToken(Secret("fresh"), EPOCH + 3600.0)
+    return Opened(DIGEST, KEY, Record(), Version(version) if version else None, token, Secret("rt"))
+
+
+async def reopen(stored: Stored) -> Opened | None:
+    return open_stored(NAME, stored, DIGEST, KEY)
+
+
+async def test_a_record_that_was_removed_is_written_again(autojump_clock: trio.testing.MockClock) -> None:
+    records = MemoryRecords()
+    async with trio.open_nursery() as nursery:
+        kept = await Keeper(records, nursery, now).keep(NAME, fresh("v9"), reopen)
+    assert not kept.unsaved
+    assert records.journal == ["conflict", "load_fresh", "save"]
+
+
+async def test_writers_without_end_leave_it_unsaved_for_later(autojump_clock: trio.testing.MockClock) -> None:
+    records = MemoryRecords()
+
+    async def interfere() -> None:
+        records.put(sealed_record(expires_in=1))
+
+    records.before_save = interfere
+    async with trio.open_nursery() as nursery:
+        keeper = Keeper(records, nursery, now)
+        assert (await keeper.keep(NAME, fresh(None), reopen)).unsaved
+        assert records.journal.count("conflict") == MAX_CONFLICTS
+        records.before_save = None
+        await trio.sleep(3)
+        latest = keeper.latest(NAME)
+        assert latest is not None
+        assert not latest.unsaved
+
+
+async def test_a_cancelled_keep_is_finished(autojump_clock: trio.testing.MockClock) -> None:
+    records = MemoryRecords()
+    async with trio.open_nursery() as nursery:
+        keeper = Keeper(records, nursery, now)
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await keeper.keep(NAME, fresh(None), reopen)
+    assert NAME in records.stored
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+async def test_a_persons_decision_overwrites_newer_tokens(
+    replaces: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    records = MemoryRecords()
+    records.put(sealed_record(access="theirs", expires_in=9000))
+    async with trio.open_nursery() as nursery:
+        kept = await Keeper(records, nursery, now).keep(NAME, fresh("old"), reopen, replaces=replaces)
+    assert kept.access is not None
+    assert kept.access.value == Secret("fresh" if replaces else "theirs")
