@@ -111,7 +111,7 @@ def logins(rows: Sequence[Row], account: Account, *, rounds: int, count: int) ->
         finally:
             for client in clients:
                 client.close()
-        spent = _spent(row, before, settle=1.0)
+        spent = _spent(row, before, settle=0.5)
         result.add("together: CPU ms", None if spent is None else spent * 1000 / count)
 
     return interleaved(rows, rounds, work)
