@@ -215,7 +215,8 @@ async def test_a_new_password_must_be_confirmed(caplog: pytest.LogCaptureFixture
     pending = begin(consents, replaces=True, client="192.0.2.1")
     assert "only if the password was changed" in caplog.text
     for _ in range(2):
-        outcome = await consents.complete(url())
+        with trio.fail_after(1):
+            outcome = await consents.complete(url())
         assert (outcome.kind, outcome.client) == (OutcomeKind.UNCONFIRMED, "192.0.2.1")
         assert pending.open
     async with trio.open_nursery() as nursery:
