@@ -56,6 +56,7 @@ class Connection:
         "_outgoing",
         "_rest",
         "_scratch",
+        "_shut",
         "_tls",
         "drained",
         "fd",
@@ -73,6 +74,7 @@ class Connection:
         self._outgoing: ssl.MemoryBIO
         self._rest: bytes | memoryview = b""  # on-the-wire octets that the kernel did not take
         self._ended = False  # the peer said close_notify or FIN under TLS
+        self._shut = False  # we did
         self.drained = True
         self.received = 0
         self.sent = 0
@@ -117,6 +119,8 @@ class Connection:
             for start in range(0, size, FEED_SIZE):
                 self._incoming.write(encrypted[start : min(start + FEED_SIZE, size)])
                 count = self._decrypt(tls, count)
+            if count == SCRATCH_SIZE:  # records may be left, and for those the socket never turns readable
+                self.drained = False
             if self._outgoing.pending:  # the answer to a key update (RFC 8446 section 4.6.3)
                 self.flush_nowait()
             if count == 0 and not self._ended:
@@ -188,25 +192,27 @@ class Connection:
 
     def shut_down_sending(self) -> None:
         """Tell the peer that nothing more comes (close_notify, FIN); receiving goes on. Never raises."""
+        self._shut = True
         with contextlib.suppress(OSError):
-            if self._tls is not None:
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    self._tls.unwrap()
-                self.flush_nowait()
+            self._say_close_notify()
             self.sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Release the socket; whoever waits on it is woken. Never raises, harmless when repeated."""
         if self.sock.fileno() < 0:
             return
-        if self._tls is not None and not self._rest:
+        if not self._shut and not self._rest:
             # A farewell if it costs nothing: a peer that hears close_notify knows that nothing was cut off.
             with contextlib.suppress(OSError):
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    self._tls.unwrap()
-                self.flush_nowait()
+                self._say_close_notify()
         trio.lowlevel.notify_closing(self.fd)
         self.sock.close()
+
+    def _say_close_notify(self) -> None:
+        if self._tls is not None:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.unwrap()
+            self.flush_nowait()
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,8 @@ def set_up(*, level: str, json_lines: bool, file: Path | None, content: bool) ->
     else:
         handler = _PrivateFileHandler(file, maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8")
     handler.setFormatter(_JsonFormatter() if json_lines else _TextFormatter())
+    # No formatter of ours shows these, and to look them up costs a fifth of a line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = logging.logAsyncioTasks = False  # type: ignore[attr-defined]
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)  # libraries speak only when something is wrong

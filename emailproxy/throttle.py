@@ -57,7 +57,8 @@ class Throttle:
 
     def succeeded(self, address: str) -> None:
         """A login worked: the address is no guesser."""
-        self._failures.pop(_network(address), None)
+        if self._failures:  # to parse an address costs more than all else here
+            self._failures.pop(_network(address), None)
 
 
 def _network(address: str) -> str:

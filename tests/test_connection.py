@@ -139,6 +139,33 @@ async def test_nothing_there_is_none_and_not_the_end(contexts: tuple[ssl.SSLCont
         assert right.receive_nowait() is None
 
 
+async def test_records_left_over_by_a_full_buffer_are_announced(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """A record in two parts, then just less than a buffer: more than fits, and no octet left in the kernel."""
+    total = SCRATCH_SIZE + 200
+    async with secured(contexts) as (left, right):
+        for sock in (left.sock, right.sock):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * SCRATCH_SIZE)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * SCRATCH_SIZE)
+        while left.receive_nowait() is not None:
+            pass  # session tickets
+        assert right.tls is not None
+        wire = b""
+        for start in range(0, total, 16_384):
+            right.tls.write(bytes(min(16_384, total - start)))
+            wire += right._outgoing.read()
+        cut = len(wire) - (SCRATCH_SIZE - 100)
+        assert 0 < cut < 16_384
+        right.sock.send(wire[:cut])
+        assert left.receive_nowait() is None
+        assert right.sock.send(wire[cut:]) == len(wire) - cut
+        first = len(left.receive_nowait() or b"")
+        assert first < total
+        assert not left.drained, "else the relay waits for a socket that never turns readable"
+        assert first + len(left.receive_nowait() or b"") == total
+
+
 async def test_a_full_kernel_keeps_the_rest_in_order() -> None:
     left, right = pair()
     data = os.urandom(SCRATCH_SIZE)

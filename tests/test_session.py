@@ -384,7 +384,7 @@ async def test_a_client_that_never_logs_in_is_let_go(
 
         async def one_octet_at_a_time() -> None:
             while True:
-                await trio.sleep(20)
+                await trio.sleep(21)
                 await client.say("a")
 
         if drip:
