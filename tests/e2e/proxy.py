@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -72,6 +72,8 @@ class Listener:
     security: Security
     port: int
     upstream_starttls: bool
+    server_port: int | None = None
+    """Where the mail server is; None: Dovecot."""
 
     @property
     def section(self) -> str:
@@ -137,11 +139,10 @@ class Proxy:
         self.path.write_text("\n".join(lines))
 
     def _server(self, listener: Listener) -> dict[str, str]:
-        port_name = listener.protocol.lower() + ("" if listener.upstream_starttls else "s")
         options = {
             "local_address": "127.0.0.1",
             "server_address": "localhost",
-            "server_port": str(self.world.dovecot.ports[port_name]),
+            "server_port": str(self.upstream_port(listener)),
         }
         if listener.upstream_starttls:
             options["server_starttls"] = "True"
@@ -151,6 +152,11 @@ class Proxy:
         if listener.security == "starttls":
             options["local_starttls"] = "True"
         return options
+
+    def upstream_port(self, listener: Listener) -> int:
+        """The port of the mail server behind this listener."""
+        name = listener.protocol.lower() + ("" if listener.upstream_starttls else "s")
+        return listener.server_port or self.world.dovecot.ports[name]
 
     def record(self, account: str) -> dict[str, str]:
         """The account's section as it is in the file now."""
@@ -254,32 +260,37 @@ class Accounts:
         }
 
     def authorised(
-        self, user: str, *, lifetime: int | None = None, iterations: int = NEW_ITERATIONS, **more: str
+        self,
+        user: str,
+        *,
+        lifetime: int | None = None,
+        iterations: int = NEW_ITERATIONS,
+        password: str = PASSWORD,
+        **more: str,
     ) -> dict[str, str]:
-        """The same after a first login with `PASSWORD`: tokens of `user`, sealed in the classic proxy's format.
+        """The same after a first login with `password`: tokens of `user`, sealed in the classic proxy's format.
 
         Args:
             user: whose tokens.
             lifetime: seconds after which the record says that the access token ends; None: what the server says.
             iterations: PBKDF2 iterations of the seal.
+            password: the mail password.
             more: further options.
         """
         tokens = self._oauth.password_grant(user)
-        options = self.interactive() | self.sealed(tokens, iterations=iterations)
-        if lifetime is not None:
-            options["access_token_expiry"] = str(now() + lifetime)
-        return options | more
-
-    @staticmethod
-    def sealed(tokens: Mapping[str, Any], *, iterations: int = NEW_ITERATIONS) -> dict[str, str]:
-        """The cached options for these tokens."""
+        sealed = {
+            name: seal(tokens[name], password=password, iterations=iterations)
+            for name in ("access_token", "refresh_token")
+        }
         return {
+            **self.interactive(),
             "token_salt": _SALT,
+            # Files older than the option mean 100,000.
             **({"token_iterations": str(iterations)} if iterations != 100_000 else {}),
-            "access_token": seal(tokens["access_token"], iterations=iterations),
-            "access_token_expiry": str(now() + int(tokens["expires_in"])),
-            "refresh_token": seal(tokens["refresh_token"], iterations=iterations),
+            "access_token_expiry": str(now() + (int(tokens["expires_in"]) if lifetime is None else lifetime)),
             "last_activity": str(now()),
+            **sealed,
+            **more,
         }
 
     def password(self, **more: str) -> dict[str, str]:
