@@ -147,12 +147,6 @@ class Listener:
             "%s listening on %s:%d (%s) for %s:%d (%s)",
             server.section, shown, port, local, server.server_address, server.server_port, upstream,
         )  # fmt: skip
-        if self._context is None and not _is_loopback(host):
-            log.warning(
-                "%s on %s:%d is open to the network without TLS: passwords can be read on the way;"
-                " set local_certificate_path and local_key_path, or local_address = 127.0.0.1",
-                server.section, shown, port,
-            )  # fmt: skip
 
     async def _accept_on(self, sock: socket.socket) -> None:
         while True:
@@ -290,7 +284,7 @@ class ListenerSet:
 def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
-    return downstream_context(server.local_certificate_path, server.local_key_path)
+    return downstream_context(server.local_certificate_path, server.local_key_path, server.min_tls)
 
 
 def _listening_socket(family: int, host: str, port: int) -> socket.socket:

@@ -7,9 +7,18 @@ with SNI. Towards mail clients: a certificate of the operator's. No I/O here: `e
 from __future__ import annotations
 
 import ssl
+import warnings
 from pathlib import Path
+from typing import Final
 
 __all__ = ["UpstreamTls", "downstream_context"]
+
+_VERSIONS: Final = {
+    "1.0": ssl.TLSVersion.TLSv1,
+    "1.1": ssl.TLSVersion.TLSv1_1,
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
 
 
 class UpstreamTls:
@@ -48,15 +57,25 @@ class UpstreamTls:
         self._tickets.pop((host, port), None)
 
 
-def downstream_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+def downstream_context(certificate: Path, key: Path | None, min_tls: str) -> ssl.SSLContext:
     """A server context for a listener.
+
+    Args:
+        certificate: PEM file of the certificate and its chain.
+        key: PEM file of its key; None if that is in the same file.
+        min_tls: the oldest version allowed, ``1.0`` to ``1.3``.
 
     Raises:
         OSError: a file cannot be read.
         ssl.SSLError: not a certificate, not its key, or a key with a passphrase.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if min_tls < "1.2":
+        # OpenSSL 3 refuses the older versions' signatures above security level 0, whatever the minimum says.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is why somebody asked for them
+        context.minimum_version = _VERSIONS[min_tls]
     # An empty passphrase instead of OpenSSL's prompt on the terminal, which would stop the proxy for ever.
     context.load_cert_chain(certificate, key, password="")
     return context

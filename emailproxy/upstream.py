@@ -192,7 +192,9 @@ class UpstreamServers:
 def _machine(server: Server, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
     match server.protocol:
         case MailProtocol.IMAP:
-            return UpstreamImap(login=login, starttls=server.server_starttls, client_id=hello.imap_id)
+            return UpstreamImap(
+                login=login, starttls=server.server_starttls, client_id=hello.imap_id, sasl_ir=server.sasl_ir
+            )
         case MailProtocol.POP:
             return UpstreamPop3(login=login, starttls=server.server_starttls)
         case MailProtocol.SMTP:

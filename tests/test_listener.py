@@ -73,12 +73,6 @@ async def test_absent_address_means_every_interface_of_both_families(caplog: pyt
         for host, port in listener.addresses:
             shown = f"[{host}]" if ":" in host else host
             assert f"IMAP-1993 listening on {shown}:{port} (no TLS) for imap.example.com:993 (TLS)" in caplog.text
-        assert "open to the network without TLS" in caplog.text
-
-
-async def test_loopback_without_tls_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
-    async with listening():
-        assert "without TLS" not in caplog.text
 
 
 async def test_a_taken_port_names_section_address_and_remedy() -> None:

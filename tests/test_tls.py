@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+import warnings
 from pathlib import Path
 
 import pytest
 import trustme
 
-from emailproxy.tls import UpstreamTls, downstream_context
+from emailproxy.tls import _VERSIONS, UpstreamTls, downstream_context
 
 
 def pump(client: ssl.SSLObject, server: ssl.SSLObject, ends: tuple[ssl.MemoryBIO, ...]) -> None:
@@ -75,4 +76,26 @@ def test_a_key_with_a_passphrase_does_not_ask_on_the_terminal(ca: trustme.CA, tm
     chain = tmp_path / "chain.pem"
     chain.write_bytes(leaf.cert_chain_pems[0].bytes())
     with pytest.raises(ssl.SSLError):
-        downstream_context(chain, encrypted)
+        downstream_context(chain, encrypted, "1.2")
+
+
+@pytest.mark.parametrize("oldest", ["1.0", "1.1", "1.2", "1.3"])
+@pytest.mark.parametrize("client", ["1.0", "1.1", "1.2", "1.3"])
+def test_a_client_may_be_as_old_as_min_tls_says(ca: trustme.CA, tmp_path: Path, oldest: str, client: str) -> None:
+    """P16: printers that know TLS 1.0 or 1.1 only."""
+    pem = tmp_path / "server.pem"
+    leaf = ca.issue_cert("localhost")
+    for blob in leaf.private_key_pem, *leaf.cert_chain_pems:
+        blob.write_to_path(str(pem), append=True)
+    server_context = downstream_context(pem, None, oldest)
+    context = ssl.create_default_context()
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    ca.configure_trust(context)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = _VERSIONS[client]
+    if client >= oldest:
+        assert connect(UpstreamTls(context), server_context).version() == {"1.0": "TLSv1"}.get(client, f"TLSv{client}")
+    else:
+        with pytest.raises(ssl.SSLError):
+            connect(UpstreamTls(context), server_context)

@@ -60,6 +60,10 @@ class Server:
     """Downstream is offered STARTTLS/STLS; otherwise TLS from the first octet if there is a certificate."""
     local_certificate_path: Path | None = None
     local_key_path: Path | None = None
+    min_tls: str = "1.2"
+    """The oldest TLS version that a mail client may use, ``1.0`` to ``1.3``; never concerns the mail server."""
+    sasl_ir: bool = True
+    """IMAP: send the token with AUTHENTICATE where the server offers SASL-IR; False: always in two steps."""
 
     @property
     def local_tls(self) -> bool:

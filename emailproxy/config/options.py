@@ -9,7 +9,7 @@ from __future__ import annotations
 import configparser
 import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -138,6 +138,15 @@ class Reader:
             self.fault(name, f"{_shortened(value)} is not a number of seconds", "write a number such as 30 or 2.5")
             return default
         return float(value)
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """One of `choices` in any case; the first if absent."""
+        value = self.text(name)
+        if value is None or value.lower() not in choices:
+            if value is not None:
+                self.fault(name, f"{_shortened(value)} is not possible", f"write one of {', '.join(choices)}")
+            return choices[0]
+        return value.lower()
 
     def path(self, name: str) -> Path | None:
         """A file's path, relative to the working directory, ``~`` allowed."""

@@ -23,6 +23,8 @@ SERVER_OPTIONS: Final = frozenset(
         "local_starttls",
         "local_certificate_path",
         "local_key_path",
+        "min_tls",
+        "sasl_ir",
     }
 )
 # Explanations that files of the classic proxy carry in any section.
@@ -95,6 +97,11 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
             "add local_certificate_path and local_key_path",
         )
     check_pair(reader, "local_certificate_path", "local_key_path")
+    min_tls = reader.choice("min_tls", ("1.2", "1.0", "1.1", "1.3"))
+    if min_tls < "1.2":
+        reader.warn(
+            "min_tls", f"TLS {min_tls} towards mail clients can be broken", "use it only for devices that know no newer"
+        )
     if certificate is None and (local_address is None or not is_loopback(local_address)):
         reader.warn(
             "local_address",
@@ -114,6 +121,8 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
         local_starttls=local_starttls,
         local_certificate_path=certificate,
         local_key_path=reader.path("local_key_path"),
+        min_tls=min_tls,
+        sasl_ir=reader.choice("sasl_ir", ("auto", "never")) == "auto",
     )
 
 

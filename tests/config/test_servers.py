@@ -190,3 +190,22 @@ def test_boolean_that_is_none(loaded: Load) -> None:
     _, option, text = loaded(SERVER + "server_starttls = maybe\n" + ACCOUNT).fault()
     assert option == "server_starttls"
     assert text == "maybe is neither True nor False; write True or False"
+
+
+@pytest.mark.parametrize(("text", "version"), [(None, "1.2"), ("1.0", "1.0"), ("1.3", "1.3")])
+def test_oldest_tls_of_clients(loaded: Load, text: str | None, version: str) -> None:
+    config = loaded(server("IMAP-1993", min_tls=text) + ACCOUNT).good
+    assert config.servers[0].min_tls == version
+    assert any(warning.option == "min_tls" for warning in config.warnings) is (version < "1.2")
+
+
+@pytest.mark.parametrize(("text", "believed"), [(None, True), ("auto", True), ("Never", False)])
+def test_initial_response(loaded: Load, text: str | None, believed: bool) -> None:
+    assert loaded(server("IMAP-1993", sasl_ir=text) + ACCOUNT).good.servers[0].sasl_ir is believed
+
+
+@pytest.mark.parametrize(("option", "value"), [("min_tls", "0.9"), ("min_tls", "TLSv1.2"), ("sasl_ir", "always")])
+def test_a_choice_that_is_none(loaded: Load, option: str, value: str) -> None:
+    section, name, text = loaded(server("IMAP-1993", **{option: value}) + ACCOUNT).fault()
+    assert (section, name) == ("IMAP-1993", option)
+    assert value in text

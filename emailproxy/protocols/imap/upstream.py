@@ -58,16 +58,20 @@ class _State(enum.Enum):
 class UpstreamImap:
     """The IMAP client that a server sees until it is logged in (`emailproxy.protocols.events.Upstream`)."""
 
-    def __init__(self, *, login: UpstreamLogin | None, starttls: bool, client_id: bytes | None = None) -> None:
+    def __init__(
+        self, *, login: UpstreamLogin | None, starttls: bool, client_id: bytes | None = None, sasl_ir: bool = True
+    ) -> None:
         """Wait for the greeting.
 
         Args:
             login: with what to log in; None asks for the capabilities and says goodbye.
             starttls: whether to insist on STARTTLS before anything else.
             client_id: the argument of the client's ID command (`DownstreamImap.client_id`), to be passed on.
+            sasl_ir: whether to believe a server that offers SASL-IR (RFC 4959).
         """
         self._login = login
         self._starttls = starttls
+        self._sasl_ir = sasl_ir
         self._client_id = client_id if client_id is not None and not re.search(rb"[\x00\r\n]", client_id) else None
         self._in = ReceiveBuffer()
         self._out = bytearray()
@@ -261,7 +265,7 @@ class UpstreamImap:
         self._exchange = TokenExchange(login, mechanisms)
         command = f"AUTHENTICATE {self._exchange.mechanism}"
         # Never inline where the mechanism is not listed: such a server must ask first, or it does not see the token.
-        if self._offers("SASL-IR") and self._exchange.mechanism in mechanisms:
+        if self._sasl_ir and self._offers("SASL-IR") and self._exchange.mechanism in mechanisms:
             command += f" {self._exchange.inline().reveal()}"
         self._command(command.encode(), _State.AUTHENTICATE)
         return None

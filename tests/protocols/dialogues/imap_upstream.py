@@ -38,6 +38,10 @@ def with_tls() -> UpstreamImap:
     return UpstreamImap(login=LOGIN, starttls=True)
 
 
+def cautious() -> UpstreamImap:
+    return UpstreamImap(login=LOGIN, starttls=False, sasl_ir=False)
+
+
 def probe() -> UpstreamImap:
     return UpstreamImap(login=None, starttls=False)
 
@@ -115,6 +119,16 @@ LOGINS = [
         )
         for prompt in ("+ ", "+")
     ],
+    Dialogue.upstream(
+        "P22 SASL-IR is offered, and not believed where the configuration says so",
+        cautious,
+        S("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2] hi"),
+        C("A1 AUTHENTICATE XOAUTH2"),
+        S("+ "),
+        C(XOAUTH2),
+        S("A1 OK [CAPABILITY IMAP4rev1] Success"),
+        Event(LoggedIn(("Success",), ("IMAP4rev1",))),
+    ),
     known(
         "P22 SASL-IR is offered, yet the server prompts",
         "IMAP4rev1 SASL-IR AUTH=XOAUTH2",
