@@ -12,7 +12,7 @@ from .clients import big_message, connect_imap, connect_pop, connect_smtp, messa
 from .proxy import PASSWORD, Proxy, Security
 from .world import World
 
-_SECONDS = 60
+_SECONDS = 20
 CROWD = 50
 
 
