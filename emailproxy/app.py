@@ -40,6 +40,10 @@ PROBES = 8
 """Servers asked for their capabilities at a time: enough for any start to be quick, no burst at a provider."""
 
 
+LOGIN_DRAIN = 5.0
+"""Seconds that a login under way gets when the proxy stops. Longer ones wait for a person, who may take hours."""
+
+
 class NothingToServeError(ProxyError):
     """No listener could be opened; the message says why of each."""
 
@@ -120,7 +124,7 @@ class Proxy:
                         task_status.started()
                         await self._stopping.wait()
                         listeners.stop()
-                        farewell.start_soon(self._end_sessions, listeners, sessions)
+                        farewell.start_soon(self._end_sessions, listeners)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
         if not bound:  # raised out here, where no nursery makes a group of it
@@ -161,17 +165,21 @@ class Proxy:
                     await reloaded.wait()
                     current.cancel_scope.cancel()
 
-    async def _end_sessions(self, listeners: ListenerSet, sessions: trio.Nursery) -> None:
+    async def _end_sessions(self, listeners: ListenerSet) -> None:
         """Give live sessions their time, then say goodbye and close them."""
         if not listeners.live:
             return
         drain = self._config.settings.drain
         log.info("stopping: %d sessions have up to %.0f s; a second signal ends them now", listeners.live, drain)
-        with trio.move_on_after(drain):
-            await self._hurrying.wait()
-        log.info("closing %d sessions", listeners.live)
-        listeners.say_goodbye(Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown"))
-        sessions.cancel_scope.cancel()
+        failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
+        with trio.move_on_after(drain) as patience:
+            with trio.move_on_after(LOGIN_DRAIN):
+                await self._hurrying.wait()
+            if not self._hurrying.is_set():
+                listeners.end_sessions(failure, logged_in=False)
+                await self._hurrying.wait()
+        log.info("closing %d sessions%s", listeners.live, "" if patience.cancelled_caught else " at once")
+        listeners.end_sessions(failure, logged_in=True)
 
 
 async def handle_signals(

@@ -266,11 +266,12 @@ class ListenerSet:
         while self._listeners:
             self._stop(self._listeners.popitem()[1])
 
-    def say_goodbye(self, failure: Failure) -> None:
-        """Tell every live session's client that it ends now."""
+    def end_sessions(self, failure: Failure, *, logged_in: bool) -> None:
+        """End the sessions that wait for a login, or with `logged_in` every one; their clients are told why."""
         for listener in self._all():
             for session in listener.sessions:
-                session.say_goodbye(failure)
+                if logged_in or not session.logged_in:
+                    session.end(failure)
 
     def _stop(self, listener: Listener) -> None:
         listener.stop()

@@ -121,6 +121,7 @@ class Session:
         self._services = services
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
+        self._scope = trio.CancelScope()
         self._failures = 0
 
     @property
@@ -131,17 +132,19 @@ class Session:
     async def run(self) -> None:
         """Serve the client until the end. What a peer does wrong is a log line, not an exception."""
         try:
-            joined = await self._serve_until_login()
-            if joined is not None:
-                account, upstream = joined
-                await self._join(account, upstream)
+            with self._scope:
+                joined = await self._serve_until_login()
+                if joined is not None:
+                    account, upstream = joined
+                    await self._join(account, upstream)
         except OSError as error:
             log.info("%s %s: connection of the client broke: %s", self._server.section, self._peer, error)
         finally:
             self._client.close()
 
-    def say_goodbye(self, failure: Failure) -> None:
-        """Tell the client why the session ends now, if that can be said at this moment. Never waits, never raises."""
+    def end(self, failure: Failure) -> None:
+        """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""
+        self._scope.cancel()
         if self._relay is not None:
             self._relay.say_goodbye(goodbye(self._server.protocol, failure))
         elif self._machine is not None:
@@ -301,21 +304,22 @@ class Session:
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
+        ending = "stopped"  # unless the relay ends by itself
         try:
             self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._tap())
-            ending = await self._relay.run()
+            ending = (await self._relay.run()).value
         finally:
             server.close()
-        log.info(
-            "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
-            self._server.section,
-            account.name,
-            self._peer,
-            ending.value,
-            client.received - up,
-            server.received - down,
-            trio.current_time() - started,
-        )
+            log.info(
+                "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
+                self._server.section,
+                account.name,
+                self._peer,
+                ending,
+                client.received - up,
+                server.received - down,
+                trio.current_time() - started,
+            )
 
     def _tap(self) -> Callable[[memoryview, bool], None] | None:
         """What watches the relay: nothing, with ``--debug`` the counts, with ``--debug-content`` everything."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from emailproxy import app
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.config import load
 from emailproxy.store.base import StoreAddressError
@@ -167,9 +168,29 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
             assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert await relayed.stream.receive_some() == b""
-    assert "stopped" in caplog.text
+    assert f"session of {USER} from" in caplog.text
+    assert "ended: stopped;" in caplog.text
     await relayed.stream.aclose()
     await waiting.stream.aclose()
+
+
+async def test_who_has_not_logged_in_does_not_hold_the_drain(
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    async with trio.open_nursery() as nursery:
+        proxy = Proxy(load(path), Options(local_server_auth=True))
+        await nursery.start(proxy.run)
+        relayed, waiting = await Client.connect(port), await Client.connect(port)
+        assert (await relayed.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        proxy.stop()
+        with trio.fail_after(5):
+            assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
+        assert (await relayed.command("b NOOP")).startswith("b OK")
+        await relayed.stream.aclose()
+        await waiting.stream.aclose()
 
 
 async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider) -> None:

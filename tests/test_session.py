@@ -487,13 +487,13 @@ async def test_goodbye_before_and_after_login(server_tls: ssl.SSLContext, client
     failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down.", "shutdown")
     async with logged_out(IMAP, server_tls, client_tls) as (client, _):
         await client.until("* OK")
-        client.session.say_goodbye(failure)
+        client.session.end(failure)
         assert (await client.line()).startswith("* BYE [UNAVAILABLE] Shutting down.")
     async with logged_out(IMAP, server_tls, client_tls) as (client, _):
         await client.say("a LOGIN user@example.com pass\r\n")
         await client.until("a OK")
         await trio.sleep(1.1)
-        client.session.say_goodbye(failure)
+        client.session.end(failure)
         assert (await client.line()).startswith("* BYE [UNAVAILABLE] Shutting down.")
 
 
