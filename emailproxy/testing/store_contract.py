@@ -82,6 +82,14 @@ class StoreContract:
         """How many threads compete in the test of lost updates."""
         return WRITERS
 
+    def kept(self, record: Record) -> Record:
+        """What the store gives back of `record`: all of it, unless the store leaves out what changes all the time.
+
+        A store in a secret manager returns `emailproxy.store.document.lasting` of it here. Whatever else the tests save
+        differs in lasting fields, so no other test depends on this.
+        """
+        return record
+
     def test_absent_is_none(self) -> None:
         store = self.open_store()
         assert store.load("nobody@example.com") is None
@@ -92,7 +100,7 @@ class StoreContract:
         version = store.save("user@example.com", EXAMPLE, None)
         stored = store.load("user@example.com")
         assert stored is not None
-        assert stored.record == EXAMPLE
+        assert stored.record == self.kept(EXAMPLE)
         assert stored.version == version
 
     def test_each_field_may_be_absent(self) -> None:
@@ -103,7 +111,7 @@ class StoreContract:
             version = store.save("user@example.com", record, version)
             stored = store.load("user@example.com")
             assert stored is not None, field.name
-            assert stored.record == record, field.name
+            assert stored.record == self.kept(record), field.name
 
     def test_a_saved_record_survives_reopening(self) -> None:
         first = self.open_store()
@@ -111,16 +119,16 @@ class StoreContract:
         first.close()
         stored = self.open_store().load("user@example.com")
         assert stored is not None
-        assert (stored.record, stored.version) == (EXAMPLE, version)
+        assert (stored.record, stored.version) == (self.kept(EXAMPLE), version)
 
     def test_odd_names_have_records_of_their_own(self) -> None:
         store = self.open_store()
         for number, name in enumerate(ODD_NAMES):
-            store.save(name, dataclasses.replace(EXAMPLE, last_activity=number), None)
+            store.save(name, dataclasses.replace(EXAMPLE, token_iterations=number), None)
         for number, name in enumerate(ODD_NAMES):
             stored = store.load(name)
             assert stored is not None, name
-            assert stored.record.last_activity == number, name
+            assert stored.record.token_iterations == number, name
         assert store.accounts() == sorted(ODD_NAMES)
 
     def test_case_in_names_is_kept_apart_or_folded_for_reading_and_writing_alike(self) -> None:
@@ -146,7 +154,7 @@ class StoreContract:
             version = store.save("user@example.com", record, version)
             stored = store.load("user@example.com")
             assert stored is not None, text
-            assert stored.record == record, text
+            assert stored.record == self.kept(record), text
 
     def test_stale_version_is_a_conflict_and_changes_nothing(self) -> None:
         store = self.open_store()
@@ -156,7 +164,7 @@ class StoreContract:
         self._conflicts(lambda: store.save("user@example.com", EXAMPLE, first))
         stored = store.load("user@example.com")
         assert stored is not None
-        assert stored.record == newer
+        assert stored.record == self.kept(newer)
 
     def test_expecting_none_where_there_is_one_is_a_conflict(self) -> None:
         store = self.open_store()
@@ -164,7 +172,7 @@ class StoreContract:
         self._conflicts(lambda: store.save("user@example.com", Record(refresh_token="other"), None))  # noqa: S106
         stored = store.load("user@example.com")
         assert stored is not None
-        assert stored.record == EXAMPLE
+        assert stored.record == self.kept(EXAMPLE)
 
     def test_expecting_one_where_there_is_none_is_a_conflict(self) -> None:
         store = self.open_store()
@@ -185,7 +193,7 @@ class StoreContract:
         store = self.open_store()
         seen = [store.save("user@example.com", EXAMPLE, None)]
         for number in range(3):
-            record = dataclasses.replace(EXAMPLE, access_token_expiry=number)
+            record = dataclasses.replace(EXAMPLE, token_iterations=number)
             seen.append(store.save("user@example.com", record, seen[-1]))
         assert len(set(seen)) == len(seen)
 
@@ -197,7 +205,7 @@ class StoreContract:
         store.save("user@example.com", EXAMPLE, version)
         stored = store.load("user@example.com")
         assert stored is not None
-        assert stored.record == EXAMPLE
+        assert stored.record == self.kept(EXAMPLE)
 
     def test_two_instances_see_each_other(self) -> None:
         one, other = self.open_store(), self.open_store()
@@ -206,18 +214,18 @@ class StoreContract:
         stored = other.load("user@example.com")
         assert stored is not None
         assert stored.version == version
-        newer = dataclasses.replace(EXAMPLE, last_activity=1)
+        newer = dataclasses.replace(EXAMPLE, token_iterations=1)
         other.save("user@example.com", newer, version)
         self._conflicts(lambda: one.save("user@example.com", EXAMPLE, version))
         stored = one.load("user@example.com")
         assert stored is not None
-        assert stored.record == newer
+        assert stored.record == self.kept(newer)
 
     def test_no_update_is_lost_between_threads(self) -> None:
         shared, own = self.open_store(), self.open_store()
         names = ("user@example.com", "other@example.com")
         for name in names:
-            shared.save(name, Record(last_activity=0, refresh_token="r"), None)  # noqa: S106
+            shared.save(name, Record(token_iterations=0, refresh_token="r"), None)  # noqa: S106
         problems: list[BaseException] = []
         ready = threading.Barrier(self.writers())
 
@@ -241,7 +249,7 @@ class StoreContract:
         for name in names:
             stored = self.open_store().load(name)
             assert stored is not None
-            assert stored.record.last_activity == self.writers() * ROUNDS, name
+            assert stored.record.token_iterations == self.writers() * ROUNDS, name
 
     def test_accounts_are_sorted(self) -> None:
         store = self.open_store()
@@ -260,7 +268,7 @@ class StoreContract:
         version = store.save("user@example.com", EXAMPLE, None)
         printed = [repr(store), str(store), store.address, version]
         with contextlib.suppress(StoreConflictError):
-            store.save("user@example.com", dataclasses.replace(EXAMPLE, last_activity=0), None)
+            store.save("user@example.com", dataclasses.replace(EXAMPLE, token_iterations=0), None)
         try:
             store.save("user@example.com", EXAMPLE, None)
         except StoreConflictError as error:
@@ -283,7 +291,7 @@ def _increment(store: CacheStore, name: str) -> None:
     for _ in range(ATTEMPTS):
         stored = store.load(name)
         assert stored is not None
-        record = dataclasses.replace(stored.record, last_activity=(stored.record.last_activity or 0) + 1)
+        record = dataclasses.replace(stored.record, token_iterations=(stored.record.token_iterations or 0) + 1)
         try:
             store.save(name, record, stored.version)
         except StoreConflictError:
