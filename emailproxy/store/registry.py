@@ -52,17 +52,19 @@ def open_store(address: str) -> CacheStore:
         names = " and ".join(sorted(f"{distribution} ({value})" for distribution, value in providers))
         raise StoreAddressError(f"the prefix {prefix}: is provided by {names}; uninstall all but one")
     (entry,) = providers.values()
-    return _load(entry)(rest)
-
-
-def _load(entry: EntryPoint) -> StoreFactory:
     try:
-        factory: StoreFactory = entry.load()
+        # The SDK may be missing where the module is loaded, or where the factory imports it.
+        return _load(entry)(rest)
     except ImportError as error:
         distribution = _distribution(entry)
         raise StoreAddressError(
             f"the store {entry.name}: cannot be loaded ({error}); pip install '{distribution}[{entry.name}]'"
         ) from error
+
+
+def _load(entry: EntryPoint) -> StoreFactory:
+    try:
+        factory: StoreFactory = entry.load()
     except AttributeError as error:
         raise StoreAddressError(
             f"the store {entry.name}: cannot be loaded ({error}); update {_distribution(entry)}"

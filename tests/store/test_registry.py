@@ -80,6 +80,7 @@ def test_two_providers_of_a_prefix(site: Path) -> None:
     ("code", "message"),
     [
         ("import no_such_sdk\n", r"No module named 'no_such_sdk'\); pip install 'broken\[broken\]'"),
+        ("def Store(rest): import no_such_sdk\n", r"No module named 'no_such_sdk'\); pip install 'broken\[broken\]'"),
         ("", "has no attribute 'Store'.*update broken"),
     ],
 )
