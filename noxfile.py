@@ -22,6 +22,10 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
+UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores")
+"""Unit tests are all but these, which need servers, emulators or SDKs."""
+MINISTACK = "ministack==1.5.33"
+"""An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
 CLASSIC = "emailproxy==2026.7.3"
 """The classic proxy, for opening a file of ours with it; not a dependency of anything."""
 
@@ -85,7 +89,7 @@ def tests(session: nox.Session) -> None:
     if missing := [version for version in PYTHONS if version not in FOUND]:
         session.warn(f"NOT TESTED for want of an interpreter: Python {', '.join(missing)}")
     session.install("-e", ".[demo]", *groups("tests"))
-    session.run("pytest", "--ignore=tests/e2e", *session.posargs)
+    session.run("pytest", *UNIT, *session.posargs)
 
 
 @nox.session(reuse_venv=False)
@@ -115,7 +119,7 @@ def package(session: nox.Session) -> None:
     with session.chdir(source):
         session.run(python, "-I", "-W", "error", "-c", _LOAD_ENTRY_POINTS, str(room / "clean"), external=True)
         session.run(str(room / "clean" / "bin" / "emailproxy"), "--version", external=True)
-        session.run(python, "-m", "pytest", "-q", "--ignore=tests/e2e", *session.posargs, external=True)
+        session.run(python, "-m", "pytest", "-q", *UNIT, *session.posargs, external=True)
 
 
 _LOAD_ENTRY_POINTS = """
@@ -144,3 +148,20 @@ def e2e(session: nox.Session) -> None:
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
     session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+
+
+@nox.session
+def stores(session: nox.Session) -> None:
+    """The stores in secret managers, with the real SDKs; what is not installed skips, and fails when CI=true."""
+    session.install("-e", ".[demo,aws,azure,gcp]", *groups("tests", "stores"))
+    session.run("pytest", "tests/stores", *session.posargs, env=_emulators(session))
+
+
+def _emulators(session: nox.Session) -> dict[str, str]:
+    """Install the emulators that cannot share the session's environment; the variables that tell the tests where."""
+    place = Path(session.virtualenv.location).resolve()
+    ministack = place / "ministack" / "bin" / "ministack"
+    if not ministack.exists():
+        session.run("python", "-m", "venv", str(ministack.parent.parent))
+        session.run(str(ministack.with_name("pip")), "install", "--quiet", MINISTACK, external=True)
+    return {"EMAILPROXY_MINISTACK": str(ministack)}
