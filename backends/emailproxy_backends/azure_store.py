@@ -1,0 +1,305 @@
+"""How are records kept in Azure Key Vault? One secret per account, compared before each write and after it.
+
+Key Vault has no conditional write. Within one `AzureStore` writes of one account wait for each other, and the
+comparison is exact. Between processes it is not: see `AzureStore.save`, and ``?lease=`` for a guarantee.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, Protocol
+
+from azure.core.exceptions import AzureError
+
+from emailproxy.store.base import (
+    Record,
+    StoreConflictError,
+    Stored,
+    StoreUnavailableError,
+    Version,
+)
+from emailproxy.store.document import account_hash, decode, encode
+from emailproxy_backends.azure_address import VaultAddress
+from emailproxy_backends.azure_calls import Calls, Deadline
+
+__all__ = ["SETTLING", "AzureStore"]
+
+logger = logging.getLogger("emailproxy.store")
+
+VALUE_LIMIT: Final = 25_600
+"""Octets of a secret's value: the service's 25 KB."""
+READ_SECONDS: Final = 8.0
+"""For a load or a listing: less than the 10 s after which nobody waits any more."""
+WRITE_SECONDS: Final = 13.0
+"""For a save: less than the 15 s after which nobody waits any more."""
+SETTLING: Final = 0.25
+"""Seconds between a write and the second comparison. A writer that compared before our write has written by then, if it
+took no longer than this; then it is we who learn that we were overwritten."""
+STRIPES: Final = 64
+"""Locks, shared by the accounts: so many accounts can be written at once, more than there are writing threads."""
+READERS: Final = 8
+"""Threads that read documents for `AzureStore.accounts`."""
+
+_ABSENT: Final = frozenset({"SecretNotFound"})
+_DELETED: Final = frozenset({"ObjectIsDeletedButRecoverable"})
+
+
+class _Properties(Protocol):
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def enabled(self) -> bool | None: ...
+
+
+class _Secret(Protocol):
+    @property
+    def value(self) -> str | None: ...
+    @property
+    def properties(self) -> _Properties: ...
+
+
+class _Client(Protocol):
+    """The five calls of the SDK's SecretClient that are used here."""
+
+    def get_secret(self, name: str, **kwargs: Any) -> _Secret: ...
+    def set_secret(self, name: str, value: str, **kwargs: Any) -> _Secret: ...
+    def begin_recover_deleted_secret(self, name: str, **kwargs: Any) -> object: ...
+    def list_properties_of_secrets(self, **kwargs: Any) -> Iterator[_Properties]: ...
+    def close(self) -> None: ...
+
+
+class _Closing(Protocol):
+    def close(self) -> None: ...
+
+
+class _Lease(Protocol):
+    def held(self, name: str, deadline: Deadline) -> AbstractContextManager[None]: ...
+
+
+class AzureStore:
+    """A `CacheStore` in a Key Vault; threads share it, processes share the vault.
+
+    Args:
+        address: what the ``azure:`` address says.
+        client: the SDK's SecretClient for that vault.
+        calls: makes the calls.
+        lease: puts the writers of all processes in order, if the address asks for it.
+        closing: what else to close with the store.
+        settling: see `SETTLING`.
+    """
+
+    def __init__(
+        self,
+        address: VaultAddress,
+        client: _Client,
+        calls: Calls,
+        *,
+        lease: _Lease | None = None,
+        closing: tuple[_Closing, ...] = (),
+        settling: float = SETTLING,
+    ) -> None:
+        self._address = address
+        self._client = client
+        self._calls = calls
+        self._lease = lease
+        self._closing = closing
+        self._settling = settling
+        self._writing = tuple(threading.Lock() for _ in range(STRIPES))
+        # Whose a secret is never changes, so each document is read for its name once.
+        self._owners: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<AzureStore {self.address}>"
+
+    @property
+    def address(self) -> str:
+        """``azure:https://HOST/PREFIX``."""
+        return self._address.text
+
+    def load(self, account: str) -> Stored | None:
+        """The account's record.
+
+        Raises:
+            StoreDeniedError: the identity may not read, or the secret is disabled.
+            StoreContentError: the secret is not ours, or damaged.
+            StoreUnavailableError: the vault is away, or throttles for longer than we can wait.
+        """
+        return self._stored(account, self._get(self._address.secret(account), Deadline(READ_SECONDS)))
+
+    def save(self, account: str, record: Record, expected: Version | None) -> Version:
+        """Replace the account's record if its version still is `expected`.
+
+        Compares, writes, and compares again: if another process wrote in between, either it or we get the conflict,
+        whoever wrote first. Both may believe that they won only if the other one took longer than `SETTLING` from its
+        comparison to its write. With a lease there is one writer at a time, and nothing of this happens.
+
+        A deleted secret of that name is recovered first, which may take some seconds.
+
+        Raises:
+            StoreTooLargeError: the record does not fit; nothing was sent.
+            StoreConflictError: the secret has another version, before or after our write.
+            StoreDeniedError: the identity may not read, write, recover or lease.
+            StoreContentError: what is there is not ours.
+            StoreUnavailableError: as `load`. The write may have been carried out all the same if its answer got lost.
+        """
+        text = encode(account, record, limit=VALUE_LIMIT, where=self.address)
+        name = self._address.secret(account)
+        deadline = Deadline(WRITE_SECONDS)
+        with self._alone(name, deadline):
+            current = self._get(name, deadline)
+            # Also for its refusal to overwrite what is not ours.
+            stored = self._stored(account, current)
+            if (stored.version if stored else None) != expected:
+                raise self._conflict(account)
+            if stored is not None and current is not None and current.value == text:
+                return stored.version
+            version = self._written(account, name, text, expected, deadline)
+            if self._lease is None:
+                self._settled(account, name, version, deadline)
+            return version
+
+    def accounts(self) -> list[str]:
+        """The names of the accounts that have a secret, sorted; read from the documents, since names are hashes.
+
+        Account names are not put into tags, where everyone who may list the vault could read them.
+
+        Raises:
+            StoreDeniedError: the identity may not list (which nothing else needs), or not read.
+            StoreUnavailableError: as `load`.
+        """
+        deadline = Deadline(READ_SECONDS)
+        names = self._calls.make("listed", lambda seconds: self._names(seconds, deadline), deadline)
+        with ThreadPoolExecutor(READERS, thread_name_prefix="azure-accounts") as threads:
+            owners = threads.map(lambda name: self._owner(name, deadline), names)
+            return sorted(owner for owner in owners if owner is not None)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for resource in (*self._closing, self._client):
+            resource.close()
+
+    @contextlib.contextmanager
+    def _alone(self, name: str, deadline: Deadline) -> Iterator[None]:
+        """Let nobody else of this process write the secret; with a lease, nobody at all."""
+        lock = self._writing[zlib.crc32(name.encode()) % STRIPES]
+        if not lock.acquire(timeout=max(deadline.left, 0)):
+            raise StoreUnavailableError(f"{self.address}: earlier writes take too long; no answer in time")
+        try:
+            with self._lease.held(name, deadline) if self._lease is not None else nullcontext():
+                yield
+        finally:
+            lock.release()
+
+    def _get(self, name: str, deadline: Deadline) -> _Secret | None:
+        try:
+            return self._calls.make(
+                "read",
+                lambda seconds: self._client.get_secret(name, connection_timeout=seconds, read_timeout=seconds),
+                deadline,
+                answers=_ABSENT,
+            )
+        except AzureError:
+            return None
+
+    def _stored(self, account: str, secret: _Secret | None) -> Stored | None:
+        if secret is None:
+            return None
+        return Stored(decode(account, secret.value or "", where=self.address), _version(secret))
+
+    def _written(self, account: str, name: str, text: str, expected: Version | None, deadline: Deadline) -> Version:
+        def put(seconds: float) -> Version:
+            secret = self._client.set_secret(
+                name, text, content_type="application/json", connection_timeout=seconds, read_timeout=seconds
+            )
+            return _version(secret)
+
+        def landed() -> Version | None:
+            current = self._get(name, deadline)
+            if current is not None and current.value == text:
+                return _version(current)
+            if (_version(current) if current is not None else None) != expected:
+                raise self._conflict(account)
+            return None
+
+        try:
+            return self._calls.make("written", put, deadline, answers=_DELETED, landed=landed)
+        except AzureError:
+            logger.warning("%s: the secret of %s was deleted; recovering it to write it", self.address, account)
+        self._recover(name, deadline)
+        return self._calls.make("written", put, deadline)
+
+    def _recover(self, name: str, deadline: Deadline) -> None:
+        """Bring a deleted secret back and wait until it can be read."""
+        # Another process may have been faster: then it is under way, or no longer deleted.
+        with contextlib.suppress(AzureError):
+            self._calls.make(
+                "recovered",
+                lambda seconds: self._client.begin_recover_deleted_secret(
+                    name, connection_timeout=seconds, read_timeout=seconds
+                ),
+                deadline,
+                answers=_ABSENT | {"ObjectIsBeingRecovered"},
+            )
+        while self._get(name, deadline) is None:
+            time.sleep(max(0.0, min(0.5, deadline.left)))
+
+    def _settled(self, account: str, name: str, version: Version, deadline: Deadline) -> None:
+        """Compare once more: is what we wrote still what everybody reads?"""
+        time.sleep(self._settling)
+        try:
+            current = self._get(name, deadline)
+        except StoreUnavailableError as error:
+            # It is written; whether somebody overwrote it is what the next save will see.
+            logger.warning("%s: the record of %s is written, but not compared again (%s)", self.address, account, error)
+            return
+        if current is None or _version(current) != version:
+            raise self._conflict(account)
+
+    def _names(self, seconds: float, deadline: Deadline) -> list[str]:
+        """The names of the enabled secrets that can be ours."""
+        ours, length = f"{self._address.prefix}-", len(self._address.secret(""))
+        names = []
+        for found in self._client.list_properties_of_secrets(connection_timeout=seconds, read_timeout=seconds):
+            if deadline.left <= 0:
+                raise StoreUnavailableError(f"{self.address}: the list of secrets takes too long; no answer in time")
+            name = (found.name or "").lower()
+            if not name.startswith(ours) or len(name) != length:
+                continue
+            if found.enabled is False:
+                logger.warning("%s: the secret %s is disabled and was left out of the list", self.address, name)
+                continue
+            names.append(name)
+        return names
+
+    def _owner(self, name: str, deadline: Deadline) -> str | None:
+        """Whose the secret is, by its document; None if it is not ours, or gone."""
+        if (known := self._owners.get(name)) is not None:
+            return known
+        secret = self._get(name, deadline)
+        if secret is None:
+            return None
+        account: object = None
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            account = json.loads(secret.value or "")["account"]
+        if not isinstance(account, str) or account_hash(account) != name.rpartition("-")[2]:
+            logger.warning("%s: the secret %s was not written by emailproxy", self.address, name)
+            return None
+        self._owners[name] = account
+        return account
+
+    def _conflict(self, account: str) -> StoreConflictError:
+        return StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
+
+
+def _version(secret: _Secret) -> Version:
+    return Version(secret.properties.version or "")
