@@ -53,9 +53,9 @@ class AccountSecretsStore:
             StoreError: the service could not tell.
         """
         held = self._secrets.read(secret_name(self._prefix, account))
-        if held is None or held.deleted or held.version is None:
+        if held is None or held.deleted or held.version is None or held.text is None:
             return None
-        return Stored(self._record(account, held), Version(held.version))
+        return Stored(decode(account, held.text, where=self.address), Version(held.version))
 
     def save(self, account: str, record: Record, expected: Version | None) -> Version:
         """Replace the account's secret, or create it; nothing is written if what lasts of the record is there already.
@@ -71,12 +71,12 @@ class AccountSecretsStore:
         def change(held: Held | None) -> str | None:
             version = held.version if held is not None else None
             # What was marked for deletion was no record when the caller looked.
-            gone = held is not None and held.deleted
+            gone = held is not None and (held.deleted or held.text is None)
             if expected != version and not (gone and expected is None):
                 raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
-            if held is not None and held.version is not None and self._record(account, held) == lasting(record):
-                return None
-            return text
+            if held is None or held.text is None:
+                return text
+            return None if decode(account, held.text, where=self.address) == lasting(record) else text
 
         name = secret_name(self._prefix, account)
         version = self._secrets.update(
@@ -103,17 +103,13 @@ class AccountSecretsStore:
         """Close the connections."""
         self._secrets.service.close()
 
-    def _record(self, account: str, held: Held) -> Record:
-        # Octets are not ours; `decode` says so.
-        return decode(account, held.text or "", where=self.address)
-
     def _inside(self, name: str) -> str | None:
         """The account that a secret named by a hash is of; None if it has gone, or is not one of ours."""
         held = self._secrets.read(name)
-        if held is None or held.deleted:
+        if held is None or held.deleted or held.text is None:
             return None
         try:
-            document = json.loads(held.text or "")
+            document = json.loads(held.text)
         except ValueError:
             document = None
         account = document.get("account") if isinstance(document, dict) else None

@@ -57,7 +57,7 @@ class Service(Protocol):
     """Calls that raise StoreError, and `AnswerError` for what says something about the secret. Thread-safe."""
 
     def get(self, name: str) -> tuple[str, str | None]:
-        """Version and value of AWSCURRENT; a value in octets is None."""
+        """Version and value of AWSCURRENT, None if it has no value; StoreContentError if it is octets."""
         ...
 
     def create(self, name: str, text: str, token: str, description: str) -> str:

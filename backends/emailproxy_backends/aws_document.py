@@ -125,10 +125,10 @@ class DocumentStore:
             self._writing.release()
 
     def _document(self, held: Held) -> _Document:
-        if held.version is None:
+        if held.text is None:
             return {}
         try:
-            document = json.loads(held.text) if held.text is not None else None
+            document = json.loads(held.text)
         except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or not all(isinstance(entry, dict) for entry in document.values()):

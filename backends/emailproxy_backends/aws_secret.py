@@ -53,7 +53,7 @@ class Held:
     version: str | None
     """AWSCURRENT's; None: there is none."""
     text: str | None
-    """Its value; None: not text, or not to be read now."""
+    """Its value; None: it has none, or none to be read now."""
     deleted: bool = False
     """Marked for deletion, or so until a moment ago and not changed since: no record for a reader, but not gone."""
 

@@ -18,7 +18,13 @@ import botocore.session
 from botocore import exceptions as sdk
 from botocore.config import Config
 
-from emailproxy.store.base import StoreAddressError, StoreDeniedError, StoreError, StoreUnavailableError
+from emailproxy.store.base import (
+    StoreAddressError,
+    StoreContentError,
+    StoreDeniedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from emailproxy_backends.aws_address import Address
 from emailproxy_backends.aws_calls import ANSWERS, CURRENT, AnswerError, Described
 
@@ -60,6 +66,7 @@ _ACTION: Final = re.compile(r"to perform: (?P<action>[a-z0-9-]+:[A-Za-z]+)")
 class _Value(TypedDict):
     VersionId: str
     SecretString: NotRequired[str]
+    SecretBinary: NotRequired[bytes]
 
 
 class _Created(TypedDict):
@@ -129,6 +136,10 @@ class SecretsManager:
         with self._failures("GetSecretValue", name) as client:
             # Always the label: "the default version" is not everywhere the current one.
             value = client.get_secret_value(SecretId=name, VersionStage=CURRENT)
+            if "SecretBinary" in value:
+                raise StoreContentError(
+                    f"{self._address.text}: {name} holds octets, so it was not written by emailproxy; it stays as it is"
+                )
             return value["VersionId"], value.get("SecretString")
 
     def create(self, name: str, text: str, token: str, description: str) -> str:

@@ -18,7 +18,7 @@ def refusal(code: str) -> AnswerError:
 
 @dataclass
 class Secret:
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str | None] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     """Version by label."""
     deleted: bool = False
@@ -102,7 +102,9 @@ class SecretsDouble:
     def current(self, name: str) -> str:
         """The value that counts."""
         secret = self.secrets[name]
-        return secret.values[secret.labels[CURRENT]]
+        text = secret.values[secret.labels[CURRENT]]
+        assert text is not None
+        return text
 
     def own_labels(self, name: str) -> list[str]:
         """The labels that are not the service's."""

@@ -129,6 +129,14 @@ def test_a_secret_prepared_without_a_value_is_no_record(service: SecretsDouble, 
         store.save("bob@example.com", EXAMPLE, None)
 
 
+def test_a_version_without_a_value_is_no_record(service: SecretsDouble, store: AccountSecretsStore) -> None:
+    # As some implementations make of a secret that is created without a value.
+    service.secrets[f"proxy/{ADA}"] = Secret({"v1": None}, {"AWSCURRENT": "v1"})
+    assert store.load(ADA) is None
+    store.save(ADA, EXAMPLE, None)
+    assert store.load(ADA) is not None
+
+
 def test_what_is_marked_for_deletion_is_no_record_and_is_restored_by_a_save(
     service: SecretsDouble, store: AccountSecretsStore, caplog: pytest.LogCaptureFixture
 ) -> None:
