@@ -48,6 +48,11 @@ STRIPES: Final = 64
 READERS: Final = 8
 """Threads that read documents for `AzureStore.accounts`."""
 
+CHAIN: Final = 16
+"""How many versions on top of ours are followed down to it; others wrote them within `SETTLING`."""
+REPLACES: Final = "replaces"
+"""The tag that names the version that a writer compared with; tells a successor of ours from a competitor's version."""
+
 _ABSENT: Final = frozenset({"SecretNotFound"})
 _DELETED: Final = frozenset({"ObjectIsDeletedButRecoverable"})
 
@@ -59,6 +64,8 @@ class _Properties(Protocol):
     def version(self) -> str | None: ...
     @property
     def enabled(self) -> bool | None: ...
+    @property
+    def tags(self) -> dict[str, str] | None: ...
 
 
 class _Secret(Protocol):
@@ -139,15 +146,17 @@ class AzureStore:
     def save(self, account: str, record: Record, expected: Version | None) -> Version:
         """Replace the account's record if its version still is `expected`.
 
-        Compares, writes, and compares again: if another process wrote in between, either it or we get the conflict,
-        whoever wrote first. Both may believe that they won only if the other one took longer than `SETTLING` from its
-        comparison to its write. With a lease there is one writer at a time, and nothing of this happens.
+        Compares, writes, and looks again after `SETTLING`. If another process compared with the same version as we did,
+        the last one to write wins, and the other one gets the conflict. Only if the last one took longer than
+        `SETTLING` from its comparison to its write do both believe that they won, and the earlier record is lost. With
+        a lease there is one writer at a time, and nothing of this happens.
 
         A deleted secret of that name is recovered first, which may take some seconds.
 
         Raises:
             StoreTooLargeError: the record does not fit; nothing was sent.
-            StoreConflictError: the secret has another version, before or after our write.
+            StoreConflictError: the secret has another version; or it had the expected one, and while we wrote another
+                process did, and its record stands.
             StoreDeniedError: the identity may not read, write, recover or lease.
             StoreContentError: what is there is not ours.
             StoreUnavailableError: as `load`. The write may have been carried out all the same if its answer got lost.
@@ -165,7 +174,7 @@ class AzureStore:
                 return stored.version
             version = self._written(account, name, text, expected, deadline)
             if self._lease is None:
-                self._settled(account, name, version, deadline)
+                self._settle(account, name, version, expected, deadline)
             return version
 
     def accounts(self) -> list[str]:
@@ -200,11 +209,13 @@ class AzureStore:
         finally:
             lock.release()
 
-    def _get(self, name: str, deadline: Deadline) -> _Secret | None:
+    def _get(self, name: str, deadline: Deadline, version: str | None = None) -> _Secret | None:
         try:
             return self._calls.make(
                 "read",
-                lambda seconds: self._client.get_secret(name, connection_timeout=seconds, read_timeout=seconds),
+                lambda seconds: self._client.get_secret(
+                    name, version=version, connection_timeout=seconds, read_timeout=seconds
+                ),
                 deadline,
                 answers=_ABSENT,
             )
@@ -219,7 +230,12 @@ class AzureStore:
     def _written(self, account: str, name: str, text: str, expected: Version | None, deadline: Deadline) -> Version:
         def put(seconds: float) -> Version:
             secret = self._client.set_secret(
-                name, text, content_type="application/json", connection_timeout=seconds, read_timeout=seconds
+                name,
+                text,
+                content_type="application/json",
+                tags={REPLACES: expected or "nothing"},
+                connection_timeout=seconds,
+                read_timeout=seconds,
             )
             return _version(secret)
 
@@ -253,17 +269,23 @@ class AzureStore:
         while self._get(name, deadline) is None:
             time.sleep(max(0.0, min(0.5, deadline.left)))
 
-    def _settled(self, account: str, name: str, version: Version, deadline: Deadline) -> None:
-        """Compare once more: is what we wrote still what everybody reads?"""
+    def _settle(self, account: str, name: str, ours: Version, expected: Version | None, deadline: Deadline) -> None:
+        """Look again: do all versions since `expected` go back to ours, so that whoever wrote them had read it?"""
         time.sleep(self._settling)
+        newest: str | None = None
         try:
-            current = self._get(name, deadline)
+            for _ in range(CHAIN):
+                secret = self._get(name, deadline, newest)
+                if secret is not None and _version(secret) == ours:
+                    return
+                newest = (secret.properties.tags or {}).get(REPLACES) if secret is not None else None
+                if newest is None or newest == (expected or "nothing"):
+                    break
         except StoreUnavailableError as error:
             # It is written; whether somebody overwrote it is what the next save will see.
             logger.warning("%s: the record of %s is written, but not compared again (%s)", self.address, account, error)
             return
-        if current is None or _version(current) != version:
-            raise self._conflict(account)
+        raise self._conflict(account)
 
     def _names(self, seconds: float, deadline: Deadline) -> list[str]:
         """The names of the enabled secrets that can be ours."""

@@ -52,6 +52,7 @@ def forbidden(inner: str = "ForbiddenByRbac") -> Answer:
 class _Version:
     id: str
     value: str
+    tags: dict[str, str]
     enabled: bool = True
 
 
@@ -91,6 +92,8 @@ class FakeVault:
                     return self._listed(int(parse_qs(query).get("$skiptoken", ["0"])[0]))
                 case "GET", ["secrets", name]:
                     return self._got(name.lower())
+                case "GET", ["secrets", name, version]:
+                    return self._got(name.lower(), version)
                 case "PUT", ["secrets", name]:
                     return self._set(name.lower(), body)
                 case "POST", ["deletedsecrets", name, "recover"]:
@@ -106,12 +109,15 @@ class FakeVault:
         rest = f"{self.url}/secrets?api-version=7.6&$skiptoken={start + PAGE}" if start + PAGE < len(names) else None
         return 200, {"value": page, "nextLink": rest}, {}
 
-    def _got(self, name: str) -> Answer:
+    def _got(self, name: str, version: str | None = None) -> Answer:
         if name not in self.secrets or name in self.recovering:
             self._pass(name)
         if name not in self.secrets:
             return refusal(404, "SecretNotFound")
-        current = self.secrets[name][-1]
+        found = [known for known in self.secrets[name] if version in (None, known.id)]
+        if not found:
+            return refusal(404, "SecretNotFound")
+        current = found[-1]
         if not current.enabled:
             return refusal(403, "Forbidden", "SecretDisabled")
         return 200, self._bundle(name, current), {}
@@ -124,7 +130,7 @@ class FakeVault:
             return refusal(409, "Conflict", "ObjectIsDeletedButRecoverable")
         if len(body["value"].encode()) > VALUE_LIMIT or not 1 <= len(name) <= 127:
             return refusal(400, "BadParameter")
-        version = _Version(uuid.uuid4().hex, body["value"])
+        version = _Version(uuid.uuid4().hex, body["value"], body.get("tags") or {})
         self.secrets.setdefault(name, []).append(version)
         if self.lost_answers:
             self.lost_answers -= 1
@@ -148,6 +154,7 @@ class FakeVault:
             "id": f"{self.url}/secrets/{name}/{version.id}",
             "attributes": {"enabled": version.enabled, "created": 1_790_000_000, "updated": 1_790_000_000},
             "contentType": "application/json",
+            "tags": version.tags,
         }
 
     def token(self, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
