@@ -26,6 +26,8 @@ UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores")
 """Unit tests are all but these, which need servers, emulators or SDKs."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
+AZURITE = "azurite@3.35.0"
+"""Microsoft's emulator of Blob Storage, for the leases of the Key Vault store."""
 CLASSIC = "emailproxy==2026.7.3"
 """The classic proxy, for opening a file of ours with it; not a dependency of anything."""
 
@@ -164,4 +166,11 @@ def _emulators(session: nox.Session) -> dict[str, str]:
     if not ministack.exists():
         session.run("python", "-m", "venv", str(ministack.parent.parent))
         session.run(str(ministack.with_name("pip")), "install", "--quiet", MINISTACK, external=True)
-    return {"EMAILPROXY_MINISTACK": str(ministack)}
+    found = {"EMAILPROXY_MINISTACK": str(ministack)}
+    azurite = place / "azurite" / "node_modules" / ".bin" / "azurite-blob"
+    # Without Node.js its tests skip, and fail when CI=true, like everything that is not installed.
+    if not azurite.exists() and shutil.which("npm") is not None:
+        session.run("npm", "install", "--silent", "--prefix", str(place / "azurite"), AZURITE, external=True)
+    if azurite.exists():
+        found["EMAILPROXY_AZURITE"] = str(azurite)
+    return found

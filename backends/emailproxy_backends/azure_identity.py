@@ -9,12 +9,13 @@ import threading
 from typing import Any, Final, Protocol, Self
 
 from azure.core.credentials import AccessTokenInfo
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError
 from azure.identity import (
     AzureCliCredential,
     AzureDeveloperCliCredential,
     AzurePowerShellCredential,
     ChainedTokenCredential,
+    CredentialUnavailableError,
     EnvironmentCredential,
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
@@ -57,7 +58,8 @@ class _Candidate:
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         try:
             token = self._source.get_token_info(*scopes, options=options)
-        except ClientAuthenticationError as error:
+        except (AzureError, OSError, ValueError) as error:
+            # The chain swallows all of them, and says that it has no token.
             self._identity.failed(self._name, error)
             raise
         self._identity.used(self._name)
@@ -81,8 +83,7 @@ class Identity:
         self._lock = threading.Lock()
         self._candidates: list[_Candidate] = []
         self._name = ""
-        self._troubles: dict[str, str] = {}
-        self._refused = False
+        self._troubles: dict[str, tuple[str, bool]] = {}
 
     def __repr__(self) -> str:
         return f"<Identity {self.name}>"
@@ -97,13 +98,13 @@ class Identity:
     def refused(self) -> bool:
         """Whoever issues tokens said no, as opposed to saying nothing."""
         with self._lock:
-            return self._refused
+            return any(refused for _, refused in self._troubles.values())
 
     @property
     def troubles(self) -> str:
         """What became of each credential when a token was last asked for in vain."""
         with self._lock:
-            return "; ".join(f"{name}: {trouble}" for name, trouble in self._troubles.items())
+            return "; ".join(f"{name}: {trouble}" for name, (trouble, _) in self._troubles.items())
 
     def add(self, name: str, source: _TokenSource) -> None:
         """Append a candidate."""
@@ -113,21 +114,21 @@ class Identity:
         """A candidate gave a token."""
         with self._lock:
             self._troubles.clear()
-            self._refused = False
             if name == self._name:
                 return
             self._name = name
         logger.info("%s: access with %s", self._where, name)
 
-    def failed(self, name: str, error: ClientAuthenticationError) -> None:
+    def failed(self, name: str, error: Exception) -> None:
         """A candidate gave no token."""
         found = _CODE.search(str(error))
         code = found[0] if found else ""
         # Entra's passing troubles have codes as well, but come with 429 or 5xx.
-        passing = error.status_code is not None and (error.status_code == 429 or error.status_code >= 500)
+        answered = getattr(error, "status_code", None) or 400
+        refused = answered < 429 and (code in REFUSALS or code.startswith("AADSTS"))
+        kind = "not available" if isinstance(error, CredentialUnavailableError) else type(error).__name__
         with self._lock:
-            self._troubles[name] = code or "not available"
-            self._refused |= not passing and (code in REFUSALS or code.startswith("AADSTS"))
+            self._troubles[name] = code or kind, refused
 
     def credential(self) -> Any:
         """What the SDK's clients take."""

@@ -1,6 +1,6 @@
 """Where do the tests of blob leases find a storage account? Azurite, over TLS, with tokens instead of keys.
 
-Known deviations: Azurite (3.37) looks at a token's audience, issuer and times but not at its signature, and knows no
+Known deviations: Azurite (3.35) looks at a token's audience, issuer and times but not at its signature, and knows no
 roles, so a storage account's refusals are not tested on it; it follows new API versions late, so it is told to skip the
 check.
 """

@@ -1,0 +1,380 @@
+"""What becomes of Key Vault's refusals, delays and lost answers? The SDK's own client against a vault of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emailproxy.store.base import (
+    Record,
+    StoreConflictError,
+    StoreContentError,
+    StoreDeniedError,
+    StoreTooLargeError,
+    StoreUnavailableError,
+)
+from emailproxy.store.document import lasting
+from emailproxy.testing.store_contract import EXAMPLE
+from tests.stores.conftest import cannot
+
+try:
+    import azure.identity
+    import azure.keyvault.secrets  # noqa: F401 - to tell a missing SDK from a failing store
+except ImportError as error:
+    cannot(f"the Azure SDK is not installed ({error})")
+
+from emailproxy_backends import azure_store
+from emailproxy_backends.azure import open_store
+from emailproxy_backends.azure_address import parsed_address
+from tests.stores.azure_vault import Answer, FakeVault, forbidden, refusal, running_vault
+from tests.stores.azurite import Azurite, azurite
+
+__all__ = ["azurite"]
+
+USER = "user@example.com"
+NAME = parsed_address("vault/mail").secret(USER)
+NEWER = dataclasses.replace(EXAMPLE, refresh_token="newer")
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVault]:
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    with running_vault(tmp_path) as (vault, _ca):
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", vault.tokens_url)
+        yield vault
+
+
+@pytest.fixture
+def opened(vault: FakeVault, tmp_path: Path) -> Iterator[Open]:
+    stores: list[Any] = []
+
+    def one(options: str = "", settling: float = 0.0, ca: str | None = "ca.pem") -> Any:
+        trust = f"&ca={tmp_path / ca}" if ca else ""
+        store: Any = open_store(f"vault/mail?endpoint={vault.url}{trust}{options}")
+        store._settling = settling
+        stores.append(store)
+        return store
+
+    yield one
+    for store in stores:
+        store.close()
+
+
+def refusing(method: str, answer: Answer, times: int = 10**6, path: str = "/secrets") -> Callable[[str, str], Any]:
+    """Trouble for the first requests of a kind."""
+    left = [times]
+
+    def trouble(asked: str, where: str) -> Answer | None:
+        if asked == method and where.startswith(path) and left[0] > 0:
+            left[0] -= 1
+            return answer
+        return None
+
+    return trouble
+
+
+def test_reads_and_writes_cost_what_the_documentation_says(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    version = store.save(USER, EXAMPLE, None)
+    assert vault.requests == {"GET secrets": 2, "PUT secrets": 1}
+    vault.requests.clear()
+    assert store.save(USER, dataclasses.replace(EXAMPLE, access_token="other", last_activity=1), version) == version
+    assert vault.requests == {"GET secrets": 1}
+    vault.requests.clear()
+    store.load(USER)
+    assert vault.requests == {"GET secrets": 1}
+
+
+def test_documents_and_tags_hold_no_more_than_they_should(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    first = store.save(USER, EXAMPLE, None)
+    store.save(USER, NEWER, first)
+    assert list(vault.secrets) == [NAME]
+    one, two = vault.secrets[NAME]
+    assert (one.tags, two.tags) == ({"replaces": "nothing"}, {"replaces": first})
+    assert EXAMPLE.access_token not in one.value
+
+
+def test_too_large_is_refused_before_anything_is_sent(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    with pytest.raises(StoreTooLargeError, match="25600"):
+        store.save(USER, Record(refresh_token="x" * 25_600), None)
+    assert not vault.requests
+    room = 25_600 - len(f'{{"account":"{USER}","record":{{"refresh_token":""}},"v":1}}')
+    store.save(USER, Record(refresh_token="x" * room), None)
+    with pytest.raises(StoreTooLargeError):
+        store.save("r" + USER[1:], Record(refresh_token="x" * (room + 1)), None)
+
+
+@pytest.mark.parametrize("value", ["", "not JSON", '{"v":2,"record":{}}', '{"v":1,"account":"other","record":{}}'])
+def test_foreign_content_is_never_overwritten(vault: FakeVault, opened: Open, value: str) -> None:
+    store = opened()
+    version = store.save(USER, EXAMPLE, None)
+    vault.secrets[NAME][-1].value = value
+    for expected in (None, version):
+        with pytest.raises(StoreContentError):
+            store.save(USER, EXAMPLE, expected)
+    with pytest.raises(StoreContentError):
+        store.load(USER)
+    assert len(vault.secrets[NAME]) == 1
+    assert vault.requests["PUT secrets"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "kind", "message"),
+    [
+        ("GET", forbidden(), StoreDeniedError, r"managed identity.*\(appid aa.*, oid bb.*secrets/getSecret/action"),
+        ("PUT", forbidden(), StoreDeniedError, r"secrets/setSecret/action \(Forbidden/ForbiddenByRbac\)"),
+        ("GET", forbidden("ForbiddenByFirewall"), StoreDeniedError, "firewall"),
+        ("GET", forbidden("SecretDisabled"), StoreDeniedError, "disabled; enable"),
+        ("GET", refusal(401, "Unauthorized", "AKV10032"), StoreDeniedError, "does not accept the token"),
+        ("PUT", refusal(400, "BadParameter"), StoreDeniedError, "refuses the request .BadParameter"),
+        ("GET", refusal(404, "NotFound"), StoreDeniedError, "refuses the request .NotFound"),
+        ("GET", (404, None, {}), StoreDeniedError, "refuses the request .HTTP 404"),
+        ("GET", refusal(503, "Unavailable"), StoreUnavailableError, "trouble of its own"),
+        ("GET", refusal(429, "Throttled"), StoreUnavailableError, "is throttling"),
+        ("GET", refusal(429, "Throttled", Retry_After="60"), StoreUnavailableError, "asks to wait 60 s"),
+        ("PUT", refusal(409, "Conflict", "ObjectIsBeingDeleted"), StoreUnavailableError, "being recovered or deleted"),
+    ],
+)
+def test_refusals(
+    vault: FakeVault,
+    opened: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    answer: Answer,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 2.5)
+    store = opened()
+    version = store.save(USER, EXAMPLE, None)
+    vault.trouble = refusing(method, answer)
+    begun = time.monotonic()
+    with pytest.raises(kind, match=message) as caught:
+        store.save(USER, NEWER, version)
+    assert time.monotonic() - begun < 3
+    assert "gAAAA" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    vault.trouble = lambda method, path: None
+    stored = store.load(USER)
+    assert (stored.record, stored.version) == (lasting(EXAMPLE), version)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_what_passes_is_tried_again(vault: FakeVault, opened: Open, method: str, status: int) -> None:
+    store = opened()
+    vault.trouble = refusing(method, refusal(status, "Passing", Retry_After="0"), times=2)
+    version = store.save(USER, EXAMPLE, None)
+    assert store.load(USER).version == version
+    assert len(vault.secrets[NAME]) == 1
+
+
+def test_a_wait_that_the_service_asks_for_is_kept(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    store.save(USER, EXAMPLE, None)
+    vault.trouble = refusing("GET", refusal(429, "Throttled", Retry_After="1"), times=1)
+    begun = time.monotonic()
+    assert store.load(USER) is not None
+    assert 1.0 <= time.monotonic() - begun < 2.5
+
+
+def test_a_write_whose_answer_got_lost_is_not_repeated(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    version = store.save(USER, EXAMPLE, None)
+    vault.lost_answers = 1
+    version = store.save(USER, NEWER, version)
+    assert len(vault.secrets[NAME]) == 2
+    assert store.load(USER).version == version
+
+
+def test_a_deleted_secret_is_recovered_and_written(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    store.save(USER, EXAMPLE, None)
+    vault.delete(NAME)
+    vault.recovery_seconds = 1.2
+    assert store.load(USER) is None
+    version = store.save(USER, NEWER, None)
+    stored = store.load(USER)
+    assert (stored.record, stored.version) == (lasting(NEWER), version)
+    assert vault.requests["POST deletedsecrets"] == 1
+
+
+def test_a_recovery_that_takes_too_long_or_is_denied(
+    vault: FakeVault, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 1.5)
+    store = opened()
+    store.save(USER, EXAMPLE, None)
+    vault.delete(NAME)
+    vault.recovery_seconds = 60
+    vault.trouble = refusing("POST", forbidden(), path="/deletedsecrets")
+    with pytest.raises(StoreDeniedError, match="secrets/recover/action"):
+        store.save(USER, NEWER, None)
+    vault.trouble = lambda method, path: None
+    with pytest.raises(StoreUnavailableError):
+        store.save(USER, NEWER, None)
+
+
+def test_a_competitor_that_compared_with_the_same_version(vault: FakeVault, opened: Open) -> None:
+    """The earlier of the two writers looks again, and learns that it lost."""
+    slow, fast = opened(), opened(settling=0.6)
+    version = slow.save(USER, EXAMPLE, None)
+    compared, go_on = threading.Event(), threading.Event()
+    put = slow._client.set_secret
+
+    def late(*arguments: Any, **options: Any) -> Any:
+        compared.set()
+        go_on.wait(10)
+        return put(*arguments, **options)
+
+    slow._client.set_secret = late
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(slow.save(USER, NEWER, version)))
+    thread.start()
+    compared.wait(10)
+    timer = threading.Timer(0.2, go_on.set)
+    timer.start()
+    with pytest.raises(StoreConflictError):
+        fast.save(USER, dataclasses.replace(EXAMPLE, refresh_token="fast"), version)
+    thread.join()
+    stored = fast.load(USER)
+    assert (stored.record, [stored.version]) == (lasting(NEWER), results)
+
+
+def test_a_successor_that_read_our_record_is_no_conflict(opened: Open) -> None:
+    one, other = opened(settling=0.6), opened()
+    version = one.save(USER, EXAMPLE, None)
+
+    def follow() -> None:
+        for token in ("second", "third"):
+            stored = other.load(USER)
+            other.save(USER, dataclasses.replace(EXAMPLE, refresh_token=token), stored.version)
+
+    timer = threading.Timer(0.2, follow)
+    timer.start()
+    one.save(USER, NEWER, version)
+    timer.join()
+    assert one.load(USER).record.refresh_token == "third"
+
+
+def test_listing(vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    store = opened()
+    users = [f"user{number}@example.com" for number in range(8)]
+    for user in users:
+        store.save(user, EXAMPLE, None)
+    version = vault.secrets[parsed_address("vault/mail").secret(users[0])][-1]
+    foreign = "mail-" + "a" * 52
+    vault.secrets[foreign] = [dataclasses.replace(version)]
+    vault.secrets["unrelated"] = [dataclasses.replace(version)]
+    vault.secrets[parsed_address("vault/mail-archive").secret(users[0])] = [dataclasses.replace(version)]
+    vault.secrets[parsed_address("vault/mail").secret(users[1])][-1].enabled = False
+    assert store.accounts() == [user for user in users if user != users[1]]
+    assert f"the secret {foreign} was not written by emailproxy" in caplog.text
+    vault.requests.clear()
+    store.accounts()
+    assert vault.requests["GET secrets"] == 1, "documents are read for their names once; only the foreign one again"
+    vault.trouble = refusing("GET", forbidden())
+    with pytest.raises(StoreDeniedError, match="secrets/readMetadata/action"):
+        store.accounts()
+
+
+def test_which_identity_was_used_is_logged_once(
+    vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "emailproxy.store")
+    store = opened("&identity=11112222-0000-0000-0000-000000000000")
+    store.load(USER)
+    store.load("other")
+    lines = [record.message for record in caplog.records if record.name == "emailproxy.store"]
+    assert lines == [f"{store.address}: access with managed identity 11112222-0000-0000-0000-000000000000"]
+    assert vault.token_queries[-1]["client_id"] == ["11112222-0000-0000-0000-000000000000"]
+    assert vault.token_queries[-1]["resource"] == ["https://vault.azure.net"]
+
+
+def test_an_identity_that_is_not_there(vault: FakeVault, opened: Open) -> None:
+    vault.token_answer = (400, {"error": "invalid_request", "error_description": "Identity not found SECRET"})
+    with pytest.raises(StoreDeniedError, match=r"no token .managed identity abc: invalid_request") as caught:
+        opened("&identity=abc").load(USER)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_token_endpoint_that_is_away(vault: FakeVault, opened: Open) -> None:
+    vault.token_answer = (500, {"error": "server_error"})
+    with pytest.raises(StoreUnavailableError, match=r"no token .managed identity abc: server_error"):
+        opened("&identity=abc").load(USER)
+
+
+def test_workload_identity_comes_first_and_alone(
+    vault: FakeVault, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AZURE_TENANT_ID", "11111111-2222-3333-4444-555555555555")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "workload")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "none"))
+    with pytest.raises(StoreUnavailableError, match=r"no token \(workload identity workload: FileNotFoundError\)$"):
+        opened().load(USER)
+    assert vault.token_queries == []
+
+
+def test_a_vault_that_is_not_there(vault: FakeVault) -> None:
+    with pytest.raises(StoreUnavailableError, match="cannot be reached"):
+        open_store("vault/mail?endpoint=https://127.0.0.1:9").load(USER)
+
+
+def test_a_certificate_that_is_not_trusted(opened: Open) -> None:
+    with pytest.raises(StoreUnavailableError, match=r"its certificate is not trusted.*\?ca="):
+        opened(ca=None).load(USER)
+
+
+def test_an_audience_of_another_domain_gets_no_token(vault: FakeVault, opened: Open) -> None:
+    """Without an explicit endpoint the SDK compares the challenge's audience with the vault's name."""
+    from azure.keyvault.secrets import SecretClient
+
+    store = opened()
+    credential = store._calls.identity.credential()
+    store._client = SecretClient(vault.url, credential, connection_verify=store._address.ca, retry_total=0)
+    # The address has to be one that no test of this process came to with its audience unchecked.
+    with pytest.raises(StoreDeniedError, match="no vault of this cloud"):
+        store.load(USER)
+    assert vault.token_queries == []
+
+
+def test_a_lease_that_another_one_holds(
+    vault: FakeVault, opened: Open, azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "both.pem").write_bytes((tmp_path / "ca.pem").read_bytes() + azurite.ca.read_bytes())
+    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 1.0)
+    options = f"&lease={azurite.new_container()}"
+    one, other = opened(options, ca="both.pem"), opened(options, ca="both.pem")
+    version = one.save(USER, EXAMPLE, None)
+    with one._lease.held(NAME, azure_store.Deadline(5)):
+        with pytest.raises(StoreUnavailableError, match="held by another process"):
+            other.save(USER, NEWER, version)
+        other.save("somebody@example.com", NEWER, None)
+    version = other.save(USER, NEWER, version)
+    # After an unknown outcome the lease is not given back.
+    vault.trouble = refusing("PUT", refusal(503, "Unavailable"))
+    with pytest.raises(StoreUnavailableError, match="trouble of its own"):
+        one.save(USER, EXAMPLE, version)
+    vault.trouble = lambda method, path: None
+    with pytest.raises(StoreUnavailableError, match="held by another process"):
+        other.save(USER, EXAMPLE, version)
+
+
+def test_a_container_that_is_not_there(opened: Open, azurite: Azurite, tmp_path: Path) -> None:
+    (tmp_path / "both.pem").write_bytes((tmp_path / "ca.pem").read_bytes() + azurite.ca.read_bytes())
+    store = opened(f"&lease={azurite.url}/devstoreaccount1/missing", ca="both.pem")
+    with pytest.raises(StoreDeniedError, match="ContainerNotFound"):
+        store.save(USER, EXAMPLE, None)
+    assert store.load(USER) is None
