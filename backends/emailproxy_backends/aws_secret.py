@@ -177,8 +177,9 @@ class Secrets:
                     f"{self._address}: there is no such secret, and none can be created by its ARN; create it, or give "
                     "its name"
                 ) from None
+        version = str(uuid.uuid4())
         try:
-            return self._service.create(name, text, str(uuid.uuid4()), description)
+            return self._service.create(name, text, version, description)
         except StoreDeniedError:
             # Somebody else may have created it, without a value, so that the proxy need not be allowed to.
             try:
@@ -187,13 +188,21 @@ class Secrets:
                 if self.read(name) is not None:
                     raise
             raise
-        except AnswerError as answer:
-            if answer.code not in (EXISTS, NOT_NOW):
+        except StoreUnavailableError as error:
+            if not isinstance(error, AnswerError):
+                # No answer to a creation that may have happened.
+                self._judge(name, version, None, error)
+                return version
+            if error.code not in (EXISTS, NOT_NOW):
                 raise
-        # There is one: of a faster writer, marked for deletion, about to vanish, or without a value.
-        if self.read(name) is not None:
+        # There is one: ours, if the answer to the first attempt was lost; or of a faster writer, marked for deletion,
+        # about to vanish, or without a value.
+        held = self.read(name)
+        if held is None:
+            return self._swap(name, text, None)
+        if held.version != version or held.deleted:
             raise _Lost
-        return self._swap(name, text, None)
+        return version
 
     def _swap(self, name: str, text: str, expected: str | None) -> str:
         """Put a version in the place of `expected` (None: in a secret without a value)."""

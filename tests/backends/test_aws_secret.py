@@ -8,7 +8,7 @@ import pytest
 
 from emailproxy.store.base import StoreDeniedError, StoreError, StoreUnavailableError
 from emailproxy_backends import aws_secret
-from emailproxy_backends.aws_calls import ABSENT, CURRENT, FULL, MISMATCH, NOT_NOW
+from emailproxy_backends.aws_calls import ABSENT, CURRENT, EXISTS, FULL, MISMATCH, NOT_NOW
 from emailproxy_backends.aws_secret import Held, Secrets
 
 from .aws_double import Secret, SecretsDouble, refusal
@@ -144,6 +144,19 @@ def test_a_lost_answer_to_a_move_that_happened_is_a_success(service: SecretsDoub
     version = append(secrets, "b")
     assert secrets.read("s") == Held(version, "ab")
     assert service.own_labels("s") == []
+
+
+@pytest.mark.parametrize("error", [DOWN, refusal(EXISTS)])
+def test_a_lost_answer_to_a_creation_that_happened_is_a_success(
+    service: SecretsDouble, secrets: Secrets, error: Exception
+) -> None:
+    def lose() -> None:
+        raise error
+
+    service.after["create"] = lose
+    version = append(secrets, "a")
+    assert secrets.read("s") == Held(version, "a")
+    assert service.calls.count("create") == 1
 
 
 @pytest.mark.parametrize("code", [MISMATCH, None])
