@@ -76,6 +76,10 @@ class Identity:
                 f"{self._where}: there are no usable Google credentials ({type(error).__name__}); attach a service"
                 " account, or set GOOGLE_APPLICATION_CREDENTIALS"
             ) from None
+        except OSError as error:
+            raise StoreDeniedError(
+                f"{self._where}: the file with the Google credentials cannot be read: {error.strerror}"
+            ) from None
         except (TransportError, AuthTimeoutError) as error:
             raise StoreUnavailableError(
                 f"{self._where}: no token for {self} now ({type(error).__name__}): its token endpoint cannot be reached"

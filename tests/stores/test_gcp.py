@@ -677,6 +677,9 @@ def test_no_credentials(tls_port: int, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "ca.pem"))
     with pytest.raises(StoreDeniedError, match="no usable Google credentials"):
         store.load(USER)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path))
+    with pytest.raises(StoreDeniedError, match="credentials cannot be read: Is a directory"):
+        store.load(USER)
     # Mended while the proxy runs: found.
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(service_account(tmp_path)))
     assert store.load(USER) is None
