@@ -27,8 +27,14 @@ ATTEMPTS: Final = 3
 PAUSE: Final = 0.5
 """Seconds before the second attempt, twice that before the third, if the service names none."""
 
-# We repeat ourselves: the SDK obeys a Retry-After of any length, longer than whoever waits for us.
-SDK_SETTINGS: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": TIMEOUT, "read_timeout": TIMEOUT}
+SDK_SETTINGS: Final[dict[str, Any]] = {
+    # We repeat ourselves: the SDK obeys a Retry-After of any length, longer than whoever waits for us.
+    "retry_total": 0,
+    "connection_timeout": TIMEOUT,
+    "read_timeout": TIMEOUT,
+    # The services redirect nobody; a document shall not follow whoever else does.
+    "permit_redirects": False,
+}
 
 T = TypeVar("T")
 
@@ -101,8 +107,8 @@ class Calls:
                     f"{self.where} cannot be {done}: what answers is no vault of this cloud ({type(error).__name__})"
                 ) from None
             except AttributeError:
-                # azure-keyvault-secrets 4.12 shares its token between threads without a lock: one thread that is told
-                # to authenticate takes it away from another one.
+                # By its source, azure-keyvault-secrets 4.12 shares its token between threads without a lock: one that
+                # is told to authenticate sets it to None, between another one's check and its use. Never seen so far.
                 attempts += 1
                 pause = 0.0
                 if attempts >= ATTEMPTS:

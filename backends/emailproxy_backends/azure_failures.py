@@ -141,6 +141,8 @@ def failure(error: AzureError, *, where: str, done: str, identity: TokenHistory)
         return kind(f"{where} cannot be {done}: no token ({identity.troubles})")
     if answered is None:
         return _unreached(error, where)
+    if answered < 400:
+        return StoreUnavailableError(f"{where} cannot be reached: what answers is not the service (HTTP {answered})")
     if answered >= 500 or answered == 408:
         return StoreUnavailableError(f"{where} cannot be {done} now: the service has trouble of its own ({said})")
     if answered == 401:

@@ -141,6 +141,7 @@ def test_foreign_content_is_never_overwritten(vault: FakeVault, opened: Open, va
         ("PUT", refusal(400, "BadParameter"), StoreDeniedError, "refuses the request .BadParameter"),
         ("GET", refusal(404, "NotFound"), StoreDeniedError, "refuses the request .NotFound"),
         ("GET", (404, None, {}), StoreDeniedError, "refuses the request .HTTP 404"),
+        ("GET", (302, None, {"Location": "https://127.0.0.1:9/"}), StoreUnavailableError, "is not the service"),
         ("GET", refusal(503, "Unavailable"), StoreUnavailableError, "trouble of its own"),
         ("GET", refusal(429, "Throttled"), StoreUnavailableError, "is throttling"),
         ("GET", refusal(429, "Throttled", Retry_After="60"), StoreUnavailableError, "asks to wait 60 s"),
@@ -378,3 +379,24 @@ def test_a_container_that_is_not_there(opened: Open, azurite: Azurite, tmp_path:
     with pytest.raises(StoreDeniedError, match="ContainerNotFound"):
         store.save(USER, EXAMPLE, None)
     assert store.load(USER) is None
+
+
+def test_many_threads_may_come_first(vault: FakeVault, opened: Open) -> None:
+    """Each is told to authenticate, while the SDK shares one token among them."""
+    store = opened()
+    outcomes: list[object] = []
+    ready = threading.Barrier(16)
+
+    def first() -> None:
+        ready.wait(10)
+        try:
+            outcomes.extend(store.load(USER) for _ in range(5))
+        except BaseException as error:  # noqa: BLE001 - a thread's failure is reported by the test
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=first) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [None] * 80
