@@ -20,12 +20,12 @@ from emailproxy.config import Config, ConfigError, Server, load
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
 from emailproxy.listener import ListenerSet
+from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import open_broker
-from emailproxy.session import Services
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
 from emailproxy.throttle import Throttle

@@ -19,7 +19,8 @@ import trio
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
-from emailproxy.session import Services, Session, goodbye
+from emailproxy.login import Services
+from emailproxy.session import Session, goodbye
 from emailproxy.tls import downstream_context
 
 __all__ = ["BindError", "Listener", "ListenerSet"]

@@ -18,9 +18,9 @@ from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.listener import BindError, Listener, ListenerSet
+from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.secret import Secret
-from emailproxy.session import Services
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers

@@ -18,9 +18,10 @@ from trio.testing import MockClock
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.secret import Secret
-from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Services, Session
+from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Session
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
