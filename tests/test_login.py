@@ -1,4 +1,4 @@
-"""Credentials, a token, a connection: what is asked of whom in which order, and what the operator reads when it fails."""
+"""Credentials, a token, a connection: who is asked what in which order, and what the operator reads on failure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ScriptedTokens:
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
     ) -> AccessToken:
         await trio.lowlevel.checkpoint()
-        self.asked.append((account.name, password, refused and refused.value.reveal(), client))
+        self.asked.append((account.name, password, None if refused is None else refused.value.reveal(), client))
         name = self.script(refused)
         if name == "never":
             await trio.sleep_forever()
