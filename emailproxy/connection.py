@@ -84,6 +84,11 @@ class Connection:
         """The TLS state, None in plain text."""
         return self._tls
 
+    @property
+    def blocked(self) -> bool:
+        """Whether octets wait for the kernel to take them."""
+        return bool(self._rest)
+
     # --- never waiting ------------------------------------------------------------------------------------------------
 
     def receive_nowait(self) -> memoryview | None:
@@ -119,7 +124,8 @@ class Connection:
             for start in range(0, size, FEED_SIZE):
                 self._incoming.write(encrypted[start : min(start + FEED_SIZE, size)])
                 count = self._decrypt(tls, count)
-            if count == SCRATCH_SIZE:  # records may be left, and for those the socket never turns readable
+            # Records may be left, or the end may have been said behind the data: for neither the socket turns readable.
+            if count == SCRATCH_SIZE or self._ended:
                 self.drained = False
             if self._outgoing.pending:  # the answer to a key update (RFC 8446 section 4.6.3)
                 self.flush_nowait()

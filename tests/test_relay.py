@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from emailproxy.connection import Connection, Scratch
+from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
 
 
@@ -154,6 +154,40 @@ async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: MockClo
         assert j.ending is Ending.IDLE
 
 
+async def test_a_download_that_never_pauses_is_not_idle(autojump_clock: MockClock) -> None:
+    """A server that is always ahead of its client: the relay never finds nothing to read."""
+    async with joined(idle_limit=600) as j:
+        for connection in (j.client, j.server, *j.ours):
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                connection.sock.setsockopt(socket.SOL_SOCKET, option, 8 * SCRATCH_SIZE)
+
+        async def flood() -> None:
+            while True:
+                await j.server.send(bytes(SCRATCH_SIZE))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            for _ in range(2000):
+                await trio.sleep(1)
+                assert j.client.receive_nowait(), j.ending
+            nursery.cancel_scope.cancel()
+        assert j.ending is None
+
+
+async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: MockClock) -> None:
+    async with joined(idle_limit=600) as j, trio.open_nursery() as nursery:
+
+        async def flood() -> None:
+            with pytest.raises(BrokenPipeError):
+                await j.server.send(bytes(8_000_000))
+
+        nursery.start_soon(flood)
+        await trio.sleep(599)
+        assert j.ending is None
+        await trio.sleep(2 * REARM)
+        assert j.ending is Ending.IDLE
+
+
 @pytest.mark.parametrize("direction", ["up", "down"])
 async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: MockClock, direction: str) -> None:
     async with joined(idle_limit=600) as j:
@@ -180,6 +214,18 @@ async def test_goodbye_never_falls_into_a_response(autojump_clock: MockClock, la
         j.relay.say_goodbye(b"* BYE now\r\n")
         j.server.close()
         assert await j.client.receive() == b""
+
+
+async def test_goodbye_never_falls_into_what_the_client_has_not_read_yet(autojump_clock: MockClock) -> None:
+    message = b"\n" * 8_000_000  # wherever the relay cuts it, it looks like the end of a line
+    async with joined() as j, trio.open_nursery() as nursery:
+        nursery.start_soon(j.server.send, message)
+        await trio.sleep(QUIET + 4)
+        j.relay.say_goodbye(b"* BYE now\r\n")
+        received = b""
+        while len(received) < len(message):
+            received += await j.client.receive()
+        assert received == message
 
 
 async def test_a_tap_sees_what_passes() -> None:
