@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -119,7 +118,7 @@ class Proxy:
                     await listeners.apply(self._config.servers)
                     bound = bool(listeners.addresses)
                     if bound:
-                        background.start_soon(_probe, upstreams, self._config.servers)
+                        background.start_soon(self._probe, upstreams)
                         background.start_soon(self._receive_consent, consents)
                         task_status.started()
                         await self._stopping.wait()
@@ -150,6 +149,23 @@ class Proxy:
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
         log.info("configuration reloaded: %d servers, %d accounts", len(config.servers), len(config.accounts))
+
+    async def _probe(self, upstreams: UpstreamServers) -> None:
+        """Ask each distinct server for its capabilities, so that the first client already sees them."""
+        limit = trio.CapacityLimiter(PROBES)
+
+        async def probe(server: Server) -> None:
+            async with limit:
+                await upstreams.probe(server)
+
+        while True:
+            reloaded = self._reloaded
+            distinct = {(s.protocol, s.server_address, s.server_port): s for s in self._config.servers}
+            async with trio.open_nursery() as nursery:
+                for server in distinct.values():
+                    if not upstreams.capabilities(server):
+                        nursery.start_soon(probe, server)
+            await reloaded.wait()
 
     async def _receive_consent(self, consents: Consents) -> None:
         """Listen for redirects of all accounts, and for pasted ones where there is a terminal."""
@@ -200,20 +216,6 @@ async def handle_signals(
                 case name:
                     log.info("%s: stopping", name)
                     proxy.stop()
-
-
-async def _probe(upstreams: UpstreamServers, servers: Iterable[Server]) -> None:
-    """Ask each distinct server for its capabilities, so that the first client already sees them."""
-    limit = trio.CapacityLimiter(PROBES)
-    distinct = {(s.protocol, s.server_address, s.server_port): s for s in servers}
-
-    async def probe(server: Server) -> None:
-        async with limit:
-            await upstreams.probe(server)
-
-    async with trio.open_nursery() as nursery:
-        for server in distinct.values():
-            nursery.start_soon(probe, server)
 
 
 def _raise_file_limit() -> None:

@@ -83,6 +83,18 @@ class Client:
         return line
 
 
+async def greeted_with(port: int, capability: str) -> str:
+    """The first greeting that names `capability`, which the upstream is asked for in the background."""
+    with trio.fail_after(5):
+        while True:
+            client = Client(await trio.open_tcp_stream("127.0.0.1", port))
+            greeting = await client.line()
+            await client.stream.aclose()
+            if capability in greeting:
+                return greeting
+            await trio.sleep(0.02)
+
+
 async def test_a_login_through_everything(tmp_path: Path, provider: Provider) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
@@ -136,10 +148,15 @@ async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCapt
         assert proxy.config is in_force
         assert "the one in force stays" in caplog.text
 
-        path.write_text(section(second, provider) + account(provider).replace(USER, "other@example.com"))
+        another = section(second, provider).replace(
+            f"server_port = {provider.imap_port}\n",
+            f"server_port = {provider.imap_starttls_port}\nserver_starttls = True\n",
+        )
+        path.write_text(another + account(provider).replace(USER, "other@example.com"))
         await proxy.reload()
         assert [port for _, _, port in proxy.addresses] == [second]
         assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
+        await greeted_with(second, "IDLE")  # a server that is new is asked as well
         other = await Client.connect(second)
         assert (await other.command(f"a LOGIN {USER} secret")).startswith("a NO [CONTACTADMIN]")
         with pytest.raises(OSError, match="failed"):
@@ -236,13 +253,6 @@ async def test_what_servers_offer_is_known_before_the_first_login(tmp_path: Path
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     async with running(path):
-        with trio.fail_after(5):
-            while True:
-                client = Client(await trio.open_tcp_stream("127.0.0.1", port))
-                greeting = await client.line()
-                await client.stream.aclose()
-                if "IDLE" in greeting:
-                    break
-                await trio.sleep(0.02)
+        greeting = await greeted_with(port, "IDLE")
         assert "XOAUTH2" not in greeting
         assert "AUTH=PLAIN" in greeting
