@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -82,10 +83,11 @@ async def test_a_taken_port_names_section_address_and_remedy() -> None:
             await Listener(taken, services(), Scratch(), nursery).bind()
 
 
-async def test_a_name_without_an_address() -> None:
+@pytest.mark.parametrize("name", ["no such name", "not..encodable", "a_ü.example"])
+async def test_a_name_without_an_address(name: str) -> None:
     async with trio.open_nursery() as nursery:
         with pytest.raises(BindError, match="use an IP address"):
-            await Listener(replace(SERVER, local_address="no such name"), services(), Scratch(), nursery).bind()
+            await Listener(replace(SERVER, local_address=name), services(), Scratch(), nursery).bind()
 
 
 async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,6 +128,51 @@ async def test_the_fence_keeps_a_mistake_in_one_session(caplog: pytest.LogCaptur
         assert len(listener.sessions) == 1
         await stream.aclose()
         await other.aclose()
+
+
+class _Reset(socket.socket):
+    """What BSD and macOS hand out for a connection that was reset in the queue."""
+
+    def setsockopt(self, *args: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+class _Troubled:
+    """A listening socket whose next connections are lost: before we have them, and just after."""
+
+    def __init__(self, sock: socket.socket, troubles: list[int]) -> None:
+        self._sock = sock
+        self._troubles = troubles
+        self._reset = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        if self._troubles:
+            raise OSError(self._troubles.pop(), "lost")
+        sock, address = self._sock.accept()
+        if not self._reset:
+            self._reset = True
+            sock = _Reset(fileno=sock.detach())
+        return sock, address
+
+
+async def test_a_connection_that_is_lost_before_it_is_ours_ends_nothing() -> None:
+    troubles = [errno.EHOSTUNREACH, errno.ECONNABORTED, errno.ENETUNREACH, errno.EPROTO, errno.EOPNOTSUPP]
+    async with trio.open_nursery() as nursery:
+        listener = Listener(SERVER, services(), Scratch(), nursery)
+        await listener.bind()
+        listener._sockets[0] = _Troubled(listener._sockets[0], troubles)  # type: ignore[call-overload]
+        nursery.start_soon(listener.accept)
+        lost, greeted = await greeting(listener)
+        assert (greeted, troubles) == (b"", [])
+        stream, greeted = await greeting(listener)
+        assert greeted.startswith(b"* OK")
+        await lost.aclose()
+        await stream.aclose()
+        listener.stop()
+        nursery.cancel_scope.cancel()
 
 
 async def test_stop_frees_the_address_and_leaves_sessions() -> None:

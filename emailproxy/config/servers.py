@@ -8,7 +8,7 @@ from typing import Final
 
 from emailproxy.config.certificates import check_pair
 from emailproxy.config.model import MailProtocol, Server
-from emailproxy.config.options import Findings, Option, Reader, is_loopback
+from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
 from emailproxy.config.syntax import Section
 
 __all__ = ["SERVER_OPTIONS", "read_servers"]
@@ -86,6 +86,8 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
     reader.required("server_port", "add the port of the mail server, for instance 993, 995, 465 or 587")
     server_port = reader.port("server_port")
     local_address = (reader.text("local_address") or "").removeprefix("[").removesuffix("]") or None
+    if local_address is not None and not is_host(local_address):
+        reader.fault("local_address", "the value is no address", "write an IP address of this machine, or localhost")
     local_starttls = reader.boolean("local_starttls")
     starttls = reader.boolean("server_starttls", reader.boolean("starttls"))
 
@@ -129,7 +131,7 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
 def _check_address(reader: Reader, address: str) -> None:
     if reader.placeholder("server_address"):
         reader.fault("server_address", "this is still the sample's text", "write the host name of the mail server")
-    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address):
+    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address) or not is_host(address):
         reader.fault(
             "server_address",
             f"{address if address.isprintable() and '@' not in address else 'the value'} is no host name",

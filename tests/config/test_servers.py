@@ -72,10 +72,25 @@ def test_required(loaded: Load, option: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://mail.example.com", "mail.example.com:993", "mail example.com", "user@mail.example.com", "a/b"]
+    "address",
+    [
+        "https://mail.example.com",
+        "mail.example.com:993",
+        "mail example.com",
+        "user@mail.example.com",
+        "a/b",
+        "mail..example.com",
+        ".example.com",
+        "x" * 64 + ".example.com",
+    ],
 )
 def test_no_host_name(loaded: Load, address: str) -> None:
     assert "is no host name" in loaded(server("IMAP-1993", server_address=address) + ACCOUNT).fault()[2]
+
+
+@pytest.mark.parametrize("address", ["a..b", "x" * 64])
+def test_no_local_address(loaded: Load, address: str) -> None:
+    assert loaded(server("IMAP-1993", local_address=address) + ACCOUNT).fault()[1] == "local_address"
 
 
 @pytest.mark.parametrize("address", ["mail.example.com", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "mäil.example"])

@@ -287,3 +287,12 @@ def test_addresses_are_shared_and_distinct(caplog: pytest.LogCaptureFixture) -> 
 def test_what_cannot_be_listened_at_is_said(uri: str, caplog: pytest.LogCaptureFixture) -> None:
     assert redirect_addresses([at(uri)]) == []
     assert "redirect_listen_address" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["not..encodable", "x" * 64])
+async def test_a_host_that_cannot_be_one_is_said_and_ends_nothing(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    account = replace(ACCOUNT, redirect_uri=f"http://{host}:8080", permission_url="https://provider.example/authorize")
+    async with trio.open_nursery() as nursery:
+        assert await nursery.start(serve_redirects, [account], Consents()) == []
+        nursery.cancel_scope.cancel()
+    assert f"{host} is no host name" in caplog.text
