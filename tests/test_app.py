@@ -17,11 +17,7 @@ from emailproxy.config import load
 from emailproxy.store.base import StoreAddressError
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+from .conftest import FreePort
 
 
 def section(port: int, provider: Provider) -> str:
@@ -95,7 +91,7 @@ async def greeted_with(port: int, capability: str) -> str:
             await trio.sleep(0.02)
 
 
-async def test_a_login_through_everything(tmp_path: Path, provider: Provider) -> None:
+async def test_a_login_through_everything(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     async with running(path) as proxy:
@@ -122,7 +118,7 @@ async def test_a_login_through_everything(tmp_path: Path, provider: Provider) ->
     assert provider.counters.token_requests["client_credentials"] == 1
 
 
-async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider) -> None:
+async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     before = path.read_text()
@@ -134,7 +130,9 @@ async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: P
     assert USER in (tmp_path / "tokens.cache").read_text()
 
 
-async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reload(
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
     caplog.set_level(logging.INFO)
     path, first, second = tmp_path / "emailproxy.config", free_port(), free_port()
     path.write_text(section(first, provider) + account(provider))
@@ -166,7 +164,7 @@ async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCapt
 
 
 async def test_a_drain_lets_sessions_finish_then_says_goodbye(
-    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     caplog.set_level(logging.INFO)
     path, port = tmp_path / "emailproxy.config", free_port()
@@ -192,7 +190,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 
 
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
-    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
     monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
@@ -210,7 +208,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
         await waiting.stream.aclose()
 
 
-async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider) -> None:
+async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
@@ -226,7 +224,7 @@ async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Prov
 
 
 async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
-    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     path, free = tmp_path / "emailproxy.config", free_port()
     with socket.socket() as taken:
@@ -242,14 +240,16 @@ async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
             assert [port for _, _, port in proxy.addresses] == [free]
 
 
-async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider) -> None:
+async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path = tmp_path / "emailproxy.config"
     path.write_text(section(free_port(), provider) + account(provider))
     with pytest.raises(StoreAddressError):
         await Proxy(load(path), Options(cache_store="nosuch:thing")).run()
 
 
-async def test_what_servers_offer_is_known_before_the_first_login(tmp_path: Path, provider: Provider) -> None:
+async def test_what_servers_offer_is_known_before_the_first_login(
+    tmp_path: Path, provider: Provider, free_port: FreePort
+) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     async with running(path):

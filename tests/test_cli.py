@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from emailproxy import __version__
 from emailproxy.cli import Exit, cli
 
+from .conftest import FreePort
+
 GOOD = """[IMAP-{port}]
 local_address = 127.0.0.1
 server_address = 127.0.0.1
@@ -30,14 +32,8 @@ client_secret = secret
 """
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, free_port: FreePort) -> Path:
     path = tmp_path / "emailproxy.config"
     path.write_text(GOOD.format(port=free_port()))
     return path
@@ -125,9 +121,7 @@ def test_a_log_file_that_cannot_be_written(config: Path, tmp_path: Path) -> None
 
 def test_nothing_to_serve(config: Path) -> None:
     port = int(config.read_text().partition("]")[0].rpartition("-")[2])
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", port)):
         code, _, err = run("--config-file", str(config))
     assert code == Exit.NOTHING_TO_SERVE
     assert "another program" in err
@@ -149,7 +143,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_signals(config: Path) -> None:
+def test_signals(config: Path, free_port: FreePort) -> None:
     with start(config) as process:
         log = read_until(process, "listening on 127.0.0.1:")
         process.send_signal(signal.SIGUSR1)

@@ -26,6 +26,8 @@ from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
 
+from .conftest import FreePort
+
 SERVER = Server("IMAP-1993", MailProtocol.IMAP, 0, "imap.example.com", 993, local_address="127.0.0.1")
 
 
@@ -100,7 +102,9 @@ async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest
         assert await third.receive_some() == b""
         assert "max_connections" in caplog.text
         await first.aclose()
-        await trio.sleep(0.05)
+        with trio.fail_after(5):
+            while len(listener.sessions) == 2:
+                await trio.sleep(0.001)
         fourth, words = await greeting(listener)
         assert words.startswith(b"* OK")
         for stream in (second, third, fourth):
@@ -199,14 +203,12 @@ def certificate(ca: trustme.CA, folder: Path) -> Path:
     return path
 
 
-async def test_a_set_follows_the_configuration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_set_follows_the_configuration(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
     caplog.set_level(logging.INFO)
     path = certificate(trustme.CA(), tmp_path)
-    ports = []
-    for _ in range(3):
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            ports.append(sock.getsockname()[1])
+    ports = [free_port() for _ in range(3)]
     stays, goes, comes = (replace(SERVER, local_port=port, section=f"IMAP-{port}") for port in ports)
     async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
         listeners = ListenerSet(services(), Scratch(), sessions, accepting)

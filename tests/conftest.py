@@ -1,0 +1,19 @@
+"""What do tests of every area share?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .ports import reserve
+
+FreePort = Callable[[], int]
+
+
+@pytest.fixture
+def free_port() -> Iterator[FreePort]:
+    """Ports for servers that bind them later; nobody else gets them before the test is over."""
+    with contextlib.ExitStack() as held:
+        yield lambda: reserve(held)
