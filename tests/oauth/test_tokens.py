@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import trio
 
-from emailproxy.config.model import Account, Settings
+from emailproxy.config.model import Account, SealedSecret, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import OutcomeKind
 from emailproxy.oauth.sealing import derive_key
@@ -648,6 +648,64 @@ async def test_a_wrong_password_cannot_replace_a_sealed_client_secret(clock: Pat
         assert await kind(w, WRONG, account) is FailureKind.WRONG_CREDENTIALS
         await trio.sleep(0.1)
         assert w.consents.pending() == ()
+
+
+# --- a client secret that a catch-all section holds, sealed -----------------------------------------------------------
+
+
+def inheriting(flow: str = "client_credentials", password: Secret = PASSWORD, iterations: int = FEW.current) -> Account:
+    """An account that has no secret of its own."""
+    key = derive_key(password, b"the template's", iterations)
+    secret = SealedSecret(key.seal(Secret("inherited-secret")), key.salt_text, iterations)
+    return unattended(flow, client_secret=None, inherited_secret=secret)
+
+
+@pytest.mark.parametrize("iterations", [FEW.current, FEW.legacy, 15])
+async def test_an_inherited_secret_is_used_and_not_copied(clock: PatientClock, iterations: int) -> None:
+    account = inheriting(iterations=iterations)
+    async with world(grant("one", expires_in=1), grant("two")) as w:
+        assert await token(w, account=account) == "one"
+        assert await token(w, account=account) == "two"
+        assert [r["client_secret"] for r in w.provider.requests] == ["inherited-secret"] * 2
+        assert w.records.record.client_secret_encrypted is None
+        # One key opens both, in the classic proxy too.
+        assert account.inherited_secret is not None
+        assert w.records.record.token_salt == account.inherited_secret.token_salt
+        assert unseal(w.records.record, "access_token") == "two"
+
+
+async def test_an_inherited_secret_guards_accounts_that_have_nothing_yet(clock: PatientClock) -> None:
+    async with world(grant("fresh")) as w:
+        assert await kind(w, WRONG, inheriting()) is FailureKind.WRONG_CREDENTIALS
+        assert await kind(w, WRONG, inheriting("password")) is FailureKind.WRONG_CREDENTIALS
+        assert w.provider.requests == []
+        assert await token(w, account=inheriting()) == "fresh"
+        assert await kind(w, WRONG, inheriting("password")) is FailureKind.WRONG_CREDENTIALS
+        assert len(w.provider.requests) == 1
+
+
+async def test_a_plain_secret_goes_before_an_inherited_one(clock: PatientClock) -> None:
+    account = replace(inheriting(), client_secret=Secret("plain"))
+    async with world(grant("fresh")) as w:
+        assert await token(w, WRONG, account) == "fresh"
+        assert w.provider.requests[0]["client_secret"] == "plain"
+
+
+async def test_an_inherited_secret_of_another_password_is_a_mistake_in_the_file(clock: PatientClock) -> None:
+    account = inheriting(password=WRONG)
+    async with world(record=sealed_record(refresh=None)) as w:
+        told = (await failure(w, account=account)).failure
+        assert told.kind is FailureKind.MISCONFIGURED
+        assert "catch-all section is sealed with another password" in told.detail
+        assert w.provider.requests == []
+
+
+async def test_an_inherited_secret_without_a_usable_salt(clock: PatientClock) -> None:
+    account = replace(inheriting(), inherited_secret=SealedSecret("gAAAAA", "x", FEW.current))
+    async with world() as w:
+        told = (await failure(w, account=account)).failure
+        assert told.kind is FailureKind.MISCONFIGURED
+        assert "token_salt" in told.detail
 
 
 # --- the password flow ------------------------------------------------------------------------------------------------
