@@ -27,6 +27,7 @@ from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import open_broker
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
+from emailproxy.store.seeded import SeededStore
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
@@ -101,7 +102,9 @@ class Proxy:
         _raise_file_limit()
         for warning in self._config.warnings:
             log.warning("%s", warning)
-        store = open_store(self._options.cache_store or f"file:{self._config.path}")
+        store = file = open_store(f"file:{self._config.path}")
+        if self._options.cache_store is not None:
+            store = SeededStore(open_store(self._options.cache_store), file)
         consents = Consents()
         async with (
             aclosing(CachedStore(store)) as records,
