@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from .ports import reserve
+from .time_limit import pytest_timeout_set_timer
+
+__all__ = ["FreePort", "free_port", "pytest_timeout_set_timer"]
 
 FreePort = Callable[[], int]
 
