@@ -183,7 +183,7 @@ async def test_application_token_opens_every_mailbox() -> None:
     users = {"a@example.com": "x", "b@example.com": "y"}
     async with open_provider(ProviderOptions(users=users)) as provider:
         token = provider.issuer.issue_access_token(ANY_USER)
-        for user in users:
+        for user in (*users, "A@Example.com"):
             (await in_thread(lambda user=user: imap_login(provider, token, user))).shutdown()
 
 
