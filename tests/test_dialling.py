@@ -151,7 +151,7 @@ async def test_a_connection_that_is_reset_at_once_leaves_no_socket(
 
     trio.socket.set_custom_hostname_resolver(resolver)
     async with await listening() as listener:
-        monkeypatch.setattr(dialling.socket, "socket", Reset)
+        monkeypatch.setattr(socket, "socket", Reset)
         with pytest.raises(OSError, match="not connected"):
             await Dialler().dial("mail.example.com", listener.socket.getsockname()[1])
     assert closed

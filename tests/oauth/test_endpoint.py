@@ -215,11 +215,11 @@ async def server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
     """A server that reads one head and lets `handler` answer."""
 
     async def visit(raw: trio.SocketStream) -> None:
-        stream: trio.abc.Stream = raw if tls is None else trio.SSLStream(raw, tls, server_side=True)
+        stream = raw if tls is None else trio.SSLStream(raw, tls, server_side=True)
         head = b""
         try:
             while b"\r\n\r\n" not in head:
-                part = await stream.receive_some(65536)  # type: ignore[attr-defined]
+                part = await stream.receive_some(65536)
                 if not part:
                     return
                 head += part
