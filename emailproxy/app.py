@@ -143,7 +143,7 @@ class Proxy:
         except ConfigError as error:
             for fault in error.faults:
                 log.error("%s", fault)
-            log.error("configuration not reloaded: %d faults; the one in force stays", len(error.faults))
+            log.error("configuration not reloaded because of these faults; the one in force stays")
             return
         for warning in config.warnings:
             log.warning("%s", warning)
@@ -151,7 +151,7 @@ class Proxy:
         await self._listeners.apply(config.servers)
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
-        log.info("configuration reloaded: %d servers, %d accounts", len(config.servers), len(config.accounts))
+        log.info("configuration reloaded: servers %d, accounts %d", len(config.servers), len(config.accounts))
 
     async def _probe(self, upstreams: UpstreamServers) -> None:
         """Ask each distinct server for its capabilities, so that the first client already sees them."""
@@ -175,7 +175,7 @@ class Proxy:
         external_only = self._options.external_auth and not self._options.local_server_auth
         async with trio.open_nursery() as nursery:
             if not self._options.local_server_auth:
-                nursery.start_soon(read_pasted_redirects, consents)
+                nursery.start_soon(_read_terminal, consents, external_only)
             while not external_only:
                 reloaded = self._reloaded
                 async with trio.open_nursery() as current:
@@ -189,7 +189,9 @@ class Proxy:
         if not listeners.live:
             return
         drain = self._config.settings.drain
-        log.info("stopping: %d sessions have up to %.0f s; a second signal ends them now", listeners.live, drain)
+        log.info(
+            "stopping: sessions get up to %.0f s (now %d); a second signal ends them at once", drain, listeners.live
+        )
         failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
         with trio.move_on_after(drain) as patience:
             with trio.move_on_after(LOGIN_DRAIN):
@@ -197,8 +199,17 @@ class Proxy:
             if not self._hurrying.is_set():
                 listeners.end_sessions(failure, logged_in=False)
                 await self._hurrying.wait()
-        log.info("closing %d sessions%s", listeners.live, "" if patience.cancelled_caught else " at once")
+        log.info("closing what is left%s: sessions %d", "" if patience.cancelled_caught else " at once", listeners.live)
         listeners.end_sessions(failure, logged_in=True)
+
+
+async def _read_terminal(consents: Consents, external_only: bool) -> None:
+    await read_pasted_redirects(consents)
+    if external_only:
+        log.warning(
+            "--external-auth: standard input has ended, so nobody can paste an address and complete an authorisation; "
+            "start in a terminal, or with --local-server-auth"
+        )
 
 
 async def handle_signals(

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from emailproxy import __version__
 from emailproxy.cli import Exit, cli
+from emailproxy.config import PROVIDERS
 
 from .conftest import FreePort
 
@@ -71,6 +72,20 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0
     assert "Example:\n    emailproxy " in out
+
+
+def test_help_names_every_provider() -> None:
+    out = run("sample-config", "--help")[1]
+    for provider in PROVIDERS:
+        assert provider in out
+
+
+def test_external_auth_without_a_terminal_is_warned_about(config: Path) -> None:
+    """As a service: nobody could ever complete an authorisation."""
+    with start(config, "--external-auth") as process:
+        assert "nobody can paste an address" in read_until(process, "--external-auth")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == Exit.STOPPED
 
 
 def test_check_prints_what_would_be_served(config: Path) -> None:
@@ -169,7 +184,7 @@ def test_a_second_signal_ends_the_drain(config: Path) -> None:
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert client.recv(4096).startswith(b"* OK")
             process.send_signal(signal.SIGTERM)
-            read_until(process, "1 sessions have up to 30 s")
+            read_until(process, "sessions get up to 30 s (now 1)")
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert client.recv(4096).startswith(b"* BYE [UNAVAILABLE]")

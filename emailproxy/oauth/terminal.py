@@ -41,6 +41,8 @@ async def read_pasted_redirects(
     except (OSError, ValueError, AttributeError):  # a service may have no standard input at all
         log.debug("no terminal to paste into")
         return
+    if os.isatty(descriptor) and not _in_background(descriptor):
+        log.info("the address that a sign-in ends at can be pasted into this terminal")
     asked: str | None = None
     async for line in _lines(descriptor):
         text = line.strip()
@@ -87,7 +89,12 @@ async def _read(descriptor: int) -> bytes:
 
 def _in_background(descriptor: int) -> bool:
     """Whether this is a terminal whose input belongs to another job of the shell."""
-    return os.isatty(descriptor) and hasattr(os, "tcgetpgrp") and os.tcgetpgrp(descriptor) != os.getpgrp()
+    if not os.isatty(descriptor) or not hasattr(os, "tcgetpgrp"):
+        return False
+    try:
+        return os.tcgetpgrp(descriptor) != os.getpgrp()
+    except OSError:  # not the terminal that controls this process: nobody's job runs there
+        return False
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -107,3 +107,24 @@ async def test_a_terminal_of_another_job_is_left_alone(monkeypatch: pytest.Monke
             await read_pasted_redirects(Consents(), source=source, sink=io.StringIO())
         assert scope.cancelled_caught
     os.close(main)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="a pseudo-terminal is needed")
+async def test_a_terminal_is_told_what_it_is_for(caplog: pytest.LogCaptureFixture) -> None:
+    """A person reads there where the browser's address goes; a pipe or a service's input needs no such word."""
+    caplog.set_level("INFO", logger="emailproxy.consent")
+    consents = Consents()
+    told = await paste(consents, begin(consents), PASTED)
+    assert "authorised" in told
+    assert "can be pasted" not in caplog.text
+    leader, follower = os.openpty()
+    try:
+        with os.fdopen(follower) as source:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: read_pasted_redirects(consents, source=source, sink=io.StringIO()))
+                with trio.fail_after(5):
+                    while "can be pasted into this terminal" not in caplog.text:
+                        await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+    finally:
+        os.close(leader)
