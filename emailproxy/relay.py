@@ -53,6 +53,7 @@ class Relay:
         "_armed",
         "_client",
         "_ending",
+        "_half_closed",
         "_idle_limit",
         "_last_octet",
         "_scope",
@@ -73,6 +74,7 @@ class Relay:
         self._idle_limit = idle_limit
         self._tap = tap
         self._ending = Ending.IDLE
+        self._half_closed = False  # one side has said that nothing more comes
         self._scope = trio.CancelScope()
         self._armed = 0.0  # when the deadline was moved last
         self._server_moved = 0.0
@@ -112,6 +114,7 @@ class Relay:
                 if data is None:
                     break
                 if not data:
+                    self._half_closed = True
                     sink.shut_down_sending()
                     if to_client:
                         self._idle_limit = min(self._idle_limit, LINGER)
@@ -155,5 +158,7 @@ class Relay:
 
     def _end(self, ending: Ending) -> None:
         """One direction cannot go on, so neither can."""
-        self._ending = ending
+        # Who has said goodbye is often gone before our own goodbye arrives, and resets the connection: nothing broke.
+        finished = self._half_closed and self._last_octet == ord("\n")
+        self._ending = Ending.CLOSED if finished else ending
         self._scope.cancel()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -25,12 +26,25 @@ class Joined:
     ending: Ending | None = None
 
 
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected TCP sockets, which know resets; a socketpair does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        left = socket.create_connection(listener.getsockname())
+        return left, listener.accept()[0]
+
+
+def joined_by_tcp() -> AbstractAsyncContextManager[Joined]:
+    return joined(sockets=tcp_pair)
+
+
 @asynccontextmanager
-async def joined(idle_limit: float = 1860.0) -> AsyncIterator[Joined]:
+async def joined(
+    idle_limit: float = 1860.0, *, sockets: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair
+) -> AsyncIterator[Joined]:
     scratch, far = Scratch(), Scratch()
 
     def pair() -> tuple[Connection, Connection]:
-        left, right = socket.socketpair()
+        left, right = sockets()
         left.setblocking(False)
         right.setblocking(False)
         return Connection(left, far), Connection(right, scratch)
@@ -135,6 +149,28 @@ async def test_a_broken_client_ends_both() -> None:
             await trio.sleep(0.01)
         await trio.testing.wait_all_tasks_blocked()
         assert j.ending is Ending.CLIENT_BROKEN
+
+
+def reset(far: Connection) -> None:
+    """Close so that the other side hears a reset, as it does when octets arrive that nobody will read."""
+    far.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.sock.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "ending"), [(b"* BYE\r\n1 OK\r\n", Ending.CLOSED), (b"* 1 FETCH (BODY[] {9}", Ending.SERVER_BROKEN)]
+)
+async def test_a_server_that_resets_after_the_client_has_left(last: bytes, ending: Ending) -> None:
+    """Which is how many end a LOGOUT; in the middle of a response it is a loss all the same."""
+    async with joined_by_tcp() as j:
+        await j.server.send(last)
+        assert await j.client.receive() == last
+        j.client.shut_down_sending()
+        assert await j.server.receive() == b""
+        reset(j.server)
+        with trio.fail_after(5):
+            assert await j.client.receive() == b""
+        assert j.ending is ending
 
 
 async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: MockClock) -> None:
