@@ -62,6 +62,13 @@ class TokenEndpoint:
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport
+        self._under_way = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def quiet(self) -> None:
+        """Wait until no request is under way."""
+        while self._under_way:
+            await self._waiting.park()
 
     async def grant(
         self, url: str, client: ClientCredentials, grant_type: str, parameters: Mapping[str, str]
@@ -92,13 +99,18 @@ class TokenEndpoint:
     async def _twice(
         self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]
     ) -> TokenResponse:
+        self._under_way += 1
         try:
+            try:
+                return await self._once(client, ask)
+            except TokenEndpointError as error:
+                if not error.retry:
+                    raise
+            await trio.sleep(RETRY_SECONDS)
             return await self._once(client, ask)
-        except TokenEndpointError as error:
-            if not error.retry:
-                raise
-        await trio.sleep(RETRY_SECONDS)
-        return await self._once(client, ask)
+        finally:
+            self._under_way -= 1
+            self._waiting.unpark_all()
 
     async def _once(
         self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]

@@ -58,6 +58,9 @@ LAST_CALL: Final = 10.0
 """A token that expires sooner than this may be dead when the mail server looks at it."""
 PATIENCE: Final = 5.0
 """Seconds that a login waits for a refresh while the old token is still good: more than a healthy provider takes."""
+LAST_REQUESTS: Final = 5.0
+"""Seconds that token requests under way get when the proxy stops: several times what a healthy provider takes, half of
+what container runtimes wait before they kill."""
 FORCED_SECONDS: Final = 60.0
 FORCED_LIMIT: Final = 5
 """Tokens refused by the mail server that are replaced within `FORCED_SECONDS`: one for each protocol and two more. A
@@ -349,7 +352,10 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[TokenBroker]:
-    """Open a broker. On the way out its flights are cancelled; a save under way is finished first.
+    """Open a broker.
+
+    On the way out its flights are cancelled; a token request under way gets `LAST_REQUESTS` seconds to bring its answer
+    into the store, and a save under way is finished.
 
     Args:
         records: the store's asynchronous face.
@@ -376,4 +382,7 @@ async def open_broker(
             settings=settings,
             now=now,
         )
+        # The provider may have voided the refresh token or the code already, and its answer has the only new one.
+        with trio.move_on_after(LAST_REQUESTS, shield=True):
+            await endpoint.quiet()
         nursery.cancel_scope.cancel()

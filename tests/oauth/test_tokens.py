@@ -12,7 +12,7 @@ from emailproxy.config.model import Account, SealedSecret, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import OutcomeKind
 from emailproxy.oauth.sealing import derive_key
-from emailproxy.oauth.tokens import AccessToken
+from emailproxy.oauth.tokens import LAST_REQUESTS, AccessToken
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, StoreDeniedError, StoreUnavailableError
 from tests.clocks import PatientClock
@@ -312,6 +312,38 @@ async def test_a_save_under_way_is_finished_when_the_broker_closes(clock: Patien
             await begun.wait()
             nursery.cancel_scope.cancel()
     assert unseal(w.records.record, "refresh_token") == "rotated"
+
+
+async def test_a_rotation_under_way_reaches_the_store_when_the_broker_closes(clock: PatientClock) -> None:
+    """The provider has voided the old refresh token when it answers: to hang up on it would lose the account."""
+    asked = trio.Event()
+
+    async def slow(form: dict[str, str]) -> httpx2.Response:
+        asked.set()
+        await trio.sleep(3)
+        return grant("fresh", "rotated")
+
+    async with world(slow, record=sealed_record()) as w, trio.open_nursery() as nursery:
+        nursery.start_soon(token, w)
+        await asked.wait()
+        nursery.cancel_scope.cancel()
+    assert unseal(w.records.record, "refresh_token") == "rotated"
+
+
+async def test_a_provider_that_hangs_does_not_hold_the_end(clock: PatientClock) -> None:
+    asked = trio.Event()
+
+    async def never(form: dict[str, str]) -> httpx2.Response:
+        asked.set()
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with world(never, record=sealed_record()) as w, trio.open_nursery() as nursery:
+        nursery.start_soon(token, w)
+        await asked.wait()
+        nursery.cancel_scope.cancel()
+        closed = trio.current_time()
+    assert trio.current_time() - closed <= LAST_REQUESTS + 1
 
 
 async def test_a_store_that_cannot_be_read(clock: PatientClock) -> None:
