@@ -14,7 +14,7 @@ import pytest
 import trio
 import trustme
 
-from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
+from emailproxy.connection import MAX_UNREAD, SCRATCH_SIZE, Connection, Scratch
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,33 @@ async def test_an_end_said_in_one_breath_with_data_is_announced(
         end = left.receive_nowait()
         assert end is not None
         assert not len(end)
+
+
+async def test_a_peer_that_asks_for_new_keys_and_reads_nothing_fills_no_memory(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """Python cannot ask for new keys, so the TLS state here is one that answers whatever it reads, as OpenSSL does."""
+    async with secured(contexts) as (left, right):
+        while left.receive_nowait() is not None:
+            pass  # session tickets
+
+        class Answering:
+            def read(self, size: int, buffer: memoryview) -> int:
+                left._outgoing.write(bytes(26 * (len(left._incoming.read()) // 26)))
+                raise ssl.SSLWantReadError
+
+            def pending(self) -> int:
+                return 0
+
+            def unwrap(self) -> None: ...
+
+        left._tls = Answering()  # type: ignore[assignment]
+        fed = 0
+        with pytest.raises(ConnectionAbortedError):
+            while fed < 64 * MAX_UNREAD:
+                fed += right.sock.send(bytes(SCRATCH_SIZE))
+                assert left.receive_nowait() is None
+        assert len(left._rest) <= MAX_UNREAD + SCRATCH_SIZE
 
 
 async def test_nothing_there_is_none_and_not_the_end(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
