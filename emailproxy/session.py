@@ -157,8 +157,8 @@ class Session:
                         if not await self._start_tls(self._context):
                             return None
                         machine.secured()
-                    case CommandRefused(command):
-                        log.info("%s %s: %s before login was refused", self._server.section, self._peer, command)
+                    case CommandRefused(command, reason):
+                        log.info("%s %s: %s was refused: %s", self._server.section, self._peer, command, reason)
                     case Abused(detail):
                         await self._abort(
                             FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript

@@ -467,6 +467,21 @@ async def test_one_line_for_each_login(
     assert "pass" not in caplog.text.replace("password", "")
 
 
+async def test_what_is_refused_before_login_is_logged_with_client_and_reason(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A printer that skips its login, or knows CRAM-MD5 only, can be found by its address."""
+    caplog.set_level(logging.INFO)
+    async with logged_out(SMTP, server_tls, client_tls) as (client, _):
+        await client.say("EHLO printer\r\nAUTH CRAM-MD5\r\nMAIL FROM:<a@example.com>\r\n")
+        await client.until("530")
+    said = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert said == [
+        "SMTP-2000 192.0.2.7:4711: AUTH was refused: 5.5.4 Unsupported mechanism; use one of PLAIN, LOGIN",
+        "SMTP-2000 192.0.2.7:4711: MAIL was refused: 5.7.0 Authentication required",
+    ]
+
+
 async def test_debug_shows_the_dialogue_without_credentials(
     server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
