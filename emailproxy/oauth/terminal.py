@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -50,8 +51,10 @@ async def read_pasted_redirects(
             continue
         outcome = await consents.complete(text, confirmed=text == asked)
         asked = text if outcome.kind is OutcomeKind.UNCONFIRMED else None
-        sink.write(_sentence(outcome) + "\n")
-        sink.flush()
+        # A terminal that is gone takes nothing with it: what became of the answer is in the log as well.
+        with contextlib.suppress(OSError, ValueError):
+            sink.write(_sentence(outcome) + "\n")
+            sink.flush()
 
 
 async def _lines(descriptor: int) -> AsyncIterator[str]:
@@ -83,8 +86,16 @@ async def _read(descriptor: int) -> bytes:
         # Not pollable: a regular file, /dev/null, or Windows. A thread waits instead, and is left behind at the end.
         pass
     else:
+        return _taken(descriptor)
+    return await trio.to_thread.run_sync(_taken, descriptor, abandon_on_cancel=True)
+
+
+def _taken(descriptor: int) -> bytes:
+    try:
         return os.read(descriptor, _CHUNK)
-    return await trio.to_thread.run_sync(os.read, descriptor, _CHUNK, abandon_on_cancel=True)
+    except OSError as error:  # a terminal that hung up (EIO), a folder: an end like another
+        log.debug("standard input cannot be read: %s", error.strerror)
+        return b""
 
 
 def _in_background(descriptor: int) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -83,6 +84,37 @@ async def test_a_file(tmp_path: Path) -> None:
     with (tmp_path / "in").open() as source:
         await read_pasted_redirects(Consents(), source=source, sink=sink)
     assert "not the address" in sink.getvalue()
+
+
+async def test_a_terminal_that_hung_up_ends_the_reading_and_nothing_else() -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave) as source:
+        os.close(master)
+        with trio.fail_after(5):
+            await read_pasted_redirects(Consents(), source=source, sink=io.StringIO())
+
+
+async def test_a_folder_as_standard_input(tmp_path: Path) -> None:
+    class Folder(io.StringIO):
+        def fileno(self) -> int:
+            return descriptor
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with trio.fail_after(5):
+            await read_pasted_redirects(Consents(), source=Folder(), sink=io.StringIO())
+    finally:
+        os.close(descriptor)
+
+
+async def test_answers_that_nobody_can_read_any_more_end_nothing() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"hello\n" * 3)
+    os.close(writer)
+    gone, sink = os.pipe()
+    os.close(gone)
+    with os.fdopen(reader) as source, contextlib.suppress(BrokenPipeError), os.fdopen(sink, "w") as closed:
+        await read_pasted_redirects(Consents(), source=source, sink=closed)
 
 
 async def test_it_can_be_cancelled_and_takes_nothing() -> None:
