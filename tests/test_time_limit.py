@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 HANGING = """
 import pytest, time, trio
 
-brief = pytest.mark.timeout(0.3)
+brief = pytest.mark.timeout(0.1)
 
 async def waits_in_vain():
     await trio.Event().wait()
