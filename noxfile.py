@@ -79,10 +79,10 @@ def imports(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Mypy, strict: the packages, and the end-to-end harness."""
+    """Mypy, strict: the packages, and everything that tests and measures them."""
     session.install("-e", ".", *groups("typing"))
     session.run("mypy")
-    session.run("mypy", "noxfile.py", "tests/e2e")
+    session.run("mypy", "noxfile.py", "tests", "benchmarks")
 
 
 @nox.session(python=PYTHONS)

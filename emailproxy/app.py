@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -20,14 +19,15 @@ from emailproxy.config import Config, ConfigError, Server, load
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
 from emailproxy.listener import ListenerSet
+from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import open_broker
-from emailproxy.session import Services
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
+from emailproxy.store.seeded import SeededStore
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
@@ -102,7 +102,9 @@ class Proxy:
         _raise_file_limit()
         for warning in self._config.warnings:
             log.warning("%s", warning)
-        store = open_store(self._options.cache_store or f"file:{self._config.path}")
+        store = file = open_store(f"file:{self._config.path}")
+        if self._options.cache_store is not None:
+            store = SeededStore(open_store(self._options.cache_store), file)
         consents = Consents()
         async with (
             aclosing(CachedStore(store)) as records,
@@ -119,7 +121,7 @@ class Proxy:
                     await listeners.apply(self._config.servers)
                     bound = bool(listeners.addresses)
                     if bound:
-                        background.start_soon(_probe, upstreams, self._config.servers)
+                        background.start_soon(self._probe, upstreams)
                         background.start_soon(self._receive_consent, consents)
                         task_status.started()
                         await self._stopping.wait()
@@ -141,7 +143,7 @@ class Proxy:
         except ConfigError as error:
             for fault in error.faults:
                 log.error("%s", fault)
-            log.error("configuration not reloaded: %d faults; the one in force stays", len(error.faults))
+            log.error("configuration not reloaded because of these faults; the one in force stays")
             return
         for warning in config.warnings:
             log.warning("%s", warning)
@@ -149,14 +151,31 @@ class Proxy:
         await self._listeners.apply(config.servers)
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
-        log.info("configuration reloaded: %d servers, %d accounts", len(config.servers), len(config.accounts))
+        log.info("configuration reloaded: servers %d, accounts %d", len(config.servers), len(config.accounts))
+
+    async def _probe(self, upstreams: UpstreamServers) -> None:
+        """Ask each distinct server for its capabilities, so that the first client already sees them."""
+        limit = trio.CapacityLimiter(PROBES)
+
+        async def probe(server: Server) -> None:
+            async with limit:
+                await upstreams.probe(server)
+
+        while True:
+            reloaded = self._reloaded
+            distinct = {(s.protocol, s.server_address, s.server_port): s for s in self._config.servers}
+            async with trio.open_nursery() as nursery:
+                for server in distinct.values():
+                    if not upstreams.capabilities(server):
+                        nursery.start_soon(probe, server)
+            await reloaded.wait()
 
     async def _receive_consent(self, consents: Consents) -> None:
         """Listen for redirects of all accounts, and for pasted ones where there is a terminal."""
         external_only = self._options.external_auth and not self._options.local_server_auth
         async with trio.open_nursery() as nursery:
             if not self._options.local_server_auth:
-                nursery.start_soon(read_pasted_redirects, consents)
+                nursery.start_soon(_read_terminal, consents, external_only)
             while not external_only:
                 reloaded = self._reloaded
                 async with trio.open_nursery() as current:
@@ -170,7 +189,9 @@ class Proxy:
         if not listeners.live:
             return
         drain = self._config.settings.drain
-        log.info("stopping: %d sessions have up to %.0f s; a second signal ends them now", listeners.live, drain)
+        log.info(
+            "stopping: sessions get up to %.0f s (now %d); a second signal ends them at once", drain, listeners.live
+        )
         failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
         with trio.move_on_after(drain) as patience:
             with trio.move_on_after(LOGIN_DRAIN):
@@ -178,8 +199,17 @@ class Proxy:
             if not self._hurrying.is_set():
                 listeners.end_sessions(failure, logged_in=False)
                 await self._hurrying.wait()
-        log.info("closing %d sessions%s", listeners.live, "" if patience.cancelled_caught else " at once")
+        log.info("closing what is left%s: sessions %d", "" if patience.cancelled_caught else " at once", listeners.live)
         listeners.end_sessions(failure, logged_in=True)
+
+
+async def _read_terminal(consents: Consents, external_only: bool) -> None:
+    await read_pasted_redirects(consents)
+    if external_only:
+        log.warning(
+            "--external-auth: standard input has ended, so nobody can paste an address and complete an authorisation; "
+            "start in a terminal, or with --local-server-auth"
+        )
 
 
 async def handle_signals(
@@ -200,20 +230,6 @@ async def handle_signals(
                 case name:
                     log.info("%s: stopping", name)
                     proxy.stop()
-
-
-async def _probe(upstreams: UpstreamServers, servers: Iterable[Server]) -> None:
-    """Ask each distinct server for its capabilities, so that the first client already sees them."""
-    limit = trio.CapacityLimiter(PROBES)
-    distinct = {(s.protocol, s.server_address, s.server_port): s for s in servers}
-
-    async def probe(server: Server) -> None:
-        async with limit:
-            await upstreams.probe(server)
-
-    async with trio.open_nursery() as nursery:
-        for server in distinct.values():
-            nursery.start_soon(probe, server)
 
 
 def _raise_file_limit() -> None:

@@ -49,7 +49,11 @@ class Exit(enum.IntEnum):
     "--local-server-auth", is_flag=True, help="Print the authorisation URL and receive the redirect here (wins)."
 )
 @click.option(
-    "--config-file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True, help="What to serve."
+    "--config-file",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The configuration.",
 )
 @click.option(
     "--cache-store",
@@ -64,7 +68,9 @@ class Exit(enum.IntEnum):
     show_default=True,
     help="The least that is logged.",
 )
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is logged."
+)
 @click.option("--debug", is_flag=True, help="Log the dialogue before login too, credentials removed.")
 @click.option("--debug-content", is_flag=True, help="With --debug: log what sessions carry after login, mail included.")
 @click.version_option(__version__, "--version", prog_name="emailproxy")
@@ -107,7 +113,7 @@ def cli(
     context.exit(trio.run(_serve, proxy, level))
 
 
-@cli.command()
+@cli.command(short_help="Check the configuration; print what would be served.")
 @click.pass_obj
 def check(config_file: Path) -> None:
     """Check the configuration and print what would be served; open nothing.
@@ -121,10 +127,12 @@ def check(config_file: Path) -> None:
     click.echo(describe(_load(config_file)), nl=False)
 
 
-@cli.command("sample-config")
-@click.argument("provider", required=False, type=click.Choice(list(PROVIDERS)))
+@cli.command("sample-config", short_help="Print a commented sample configuration.")
+@click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
 def sample_config(provider: str | None) -> None:
-    """Print a commented sample configuration, for one PROVIDER or for all.
+    """Print a commented sample configuration, for all providers or for one.
+
+    These are known: office365, outlook, gmail, fastmail, yahoo, aol and 21vianet.
 
     \b
     Example:
@@ -133,7 +141,7 @@ def sample_config(provider: str | None) -> None:
     click.echo(sample(provider), nl=False)
 
 
-@cli.command()
+@cli.command(short_help="Show mail going through, on this machine alone.")
 @click.option("--once", is_flag=True, help="End after the last step; exit status 0 only if every step worked.")
 @click.pass_context
 def demo(context: click.Context, *, once: bool) -> None:

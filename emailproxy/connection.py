@@ -25,6 +25,9 @@ __all__ = ["Connection", "Scratch"]
 SCRATCH_SIZE = 256 * 1024
 """Octets of each scratch buffer: what one wake-up carries. Less costs system calls, more the processor's cache."""
 
+MAX_UNREAD = 2 * SCRATCH_SIZE
+"""Octets that wait for a peer that keeps asking for new keys: what the relay may have waiting for it, twice."""
+
 FEED_SIZE = 64 * 1024
 """Octets given to OpenSSL at a time. A memory BIO never shrinks, so this bounds what a once busy connection keeps."""
 
@@ -84,6 +87,11 @@ class Connection:
         """The TLS state, None in plain text."""
         return self._tls
 
+    @property
+    def blocked(self) -> bool:
+        """Whether octets wait for the kernel to take them."""
+        return bool(self._rest)
+
     # --- never waiting ------------------------------------------------------------------------------------------------
 
     def receive_nowait(self) -> memoryview | None:
@@ -119,10 +127,12 @@ class Connection:
             for start in range(0, size, FEED_SIZE):
                 self._incoming.write(encrypted[start : min(start + FEED_SIZE, size)])
                 count = self._decrypt(tls, count)
-            if count == SCRATCH_SIZE:  # records may be left, and for those the socket never turns readable
+            # Records may be left, or the end may have been said behind the data: for neither the socket turns readable.
+            if count == SCRATCH_SIZE or self._ended:
                 self.drained = False
-            if self._outgoing.pending:  # the answer to a key update (RFC 8446 section 4.6.3)
-                self.flush_nowait()
+            # The answer to a key update (RFC 8446 section 4.6.3), which a peer may ask for without ever reading one.
+            if self._outgoing.pending and not self.flush_nowait() and len(self._rest) > MAX_UNREAD:
+                raise ConnectionAbortedError("the peer asks for new keys and reads nothing")
             if count == 0 and not self._ended:
                 return None
         self.received += count

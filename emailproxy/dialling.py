@@ -43,9 +43,16 @@ class Dialler:
             if sock is not None:
                 self._known[key] = known
                 return _prepared(sock)
-        stream = await trio.open_tcp_stream(host, port)
+        try:
+            stream = await trio.open_tcp_stream(host, port)
+        except UnicodeError as error:  # IDNA cannot encode it; what the configuration's check lets through
+            raise OSError(f"{host!r} is no host name ({error})") from None
         sock = socket.socket(fileno=stream.socket.detach())
-        self._known[key] = _Known(sock.family, sock.getpeername(), trio.current_time() + MEMORY)
+        try:
+            self._known[key] = _Known(sock.family, sock.getpeername(), trio.current_time() + MEMORY)
+        except OSError:  # reset already
+            sock.close()
+            raise
         return _prepared(sock)
 
 

@@ -19,7 +19,8 @@ import trio
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
-from emailproxy.session import Services, Session, goodbye
+from emailproxy.login import Services
+from emailproxy.session import Session, goodbye
 from emailproxy.tls import downstream_context
 
 __all__ = ["BindError", "Listener", "ListenerSet"]
@@ -30,7 +31,15 @@ PAUSE = 0.1
 """Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-_CLIENT_GONE = frozenset({errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETDOWN, errno.ETIMEDOUT})
+_CLIENT_GONE = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ECONNABORTED", "ECONNRESET", "EPERM", "ETIMEDOUT",
+        # Linux hands on what had happened to the new connection already (accept(2)): no fault of the listener's.
+        "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ENONET", "ENOPROTOOPT", "EOPNOTSUPP", "EPROTO",
+    )
+    if hasattr(errno, name)
+)  # fmt: skip
 
 
 class BindError(ProxyError):
@@ -132,9 +141,10 @@ class Listener:
             return candidates
         try:
             found = await trio.socket.getaddrinfo(address, self.server.local_port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter where IDNA cannot encode the name
+            why = getattr(error, "strerror", None) or error
             raise BindError(
-                f"[{self.server.section}] local_address {address} has no address ({error.strerror}); use an IP address"
+                f"[{self.server.section}] local_address {address} has no address ({why}); use an IP address"
             ) from None
         return list(dict.fromkeys((int(family), str(sockaddr[0])) for family, _, _, _, sockaddr in found))
 
@@ -190,8 +200,13 @@ class Listener:
                     log.debug("%s: no goodbye: %s", host, error)
             connection.close()
             return
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except OSError as error:  # BSD and macOS say so of a connection that was reset before we took it
+            log.debug("%s: gone already: %s", host, error)
+            connection.close()
+            return
         session = Session(connection, address, self.server, self._context, self._services)
         self._sessions.add(session)
         self._by_address[host] += 1

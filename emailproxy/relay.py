@@ -53,6 +53,7 @@ class Relay:
         "_armed",
         "_client",
         "_ending",
+        "_half_closed",
         "_idle_limit",
         "_last_octet",
         "_scope",
@@ -73,6 +74,7 @@ class Relay:
         self._idle_limit = idle_limit
         self._tap = tap
         self._ending = Ending.IDLE
+        self._half_closed = False  # one side has said that nothing more comes
         self._scope = trio.CancelScope()
         self._armed = 0.0  # when the deadline was moved last
         self._server_moved = 0.0
@@ -92,7 +94,9 @@ class Relay:
 
     def say_goodbye(self, words: bytes) -> None:
         """Send `words` to the client, if that cannot fall into the middle of a response. Never waits, never raises."""
-        if self._last_octet == ord("\n") and trio.current_time() - self._server_moved >= QUIET:
+        quiet = trio.current_time() - self._server_moved >= QUIET
+        # What the client has not taken yet is only the beginning of what the server is saying.
+        if self._last_octet == ord("\n") and quiet and not self._client.blocked:
             try:
                 self._client.send_nowait(words)
             except OSError:
@@ -110,6 +114,7 @@ class Relay:
                 if data is None:
                     break
                 if not data:
+                    self._half_closed = True
                     sink.shut_down_sending()
                     if to_client:
                         self._idle_limit = min(self._idle_limit, LINGER)
@@ -122,19 +127,30 @@ class Relay:
                 try:
                     if not sink.send_nowait(data):
                         await sink.flush()
+                        # A slow reader of a fast source: every piece takes its time, and none of them is the last.
+                        self._note_progress(to_client)
                 except OSError:
                     return self._end(sink_broken)
                 if source.drained:
                     break
             else:
+                self._note_progress(to_client)
                 await trio.lowlevel.checkpoint()
                 continue
-            now = trio.current_time()
+            now = trio.current_time()  # as `_note_progress`, which would cost a call at every wake-up
             if to_client:
                 self._server_moved = now
             if now - self._armed > REARM:
                 self._move_deadline(now)
             await trio.lowlevel.wait_readable(source.fd)
+
+    def _note_progress(self, to_client: bool) -> None:
+        """Octets have left, so this is no idle session."""
+        now = trio.current_time()
+        if to_client:
+            self._server_moved = now
+        if now - self._armed > REARM:
+            self._move_deadline(now)
 
     def _move_deadline(self, now: float) -> None:
         self._armed = now
@@ -142,5 +158,7 @@ class Relay:
 
     def _end(self, ending: Ending) -> None:
         """One direction cannot go on, so neither can."""
-        self._ending = ending
+        # Who has said goodbye is often gone before our own goodbye arrives, and resets the connection: nothing broke.
+        finished = self._half_closed and self._last_octet == ord("\n")
+        self._ending = Ending.CLOSED if finished else ending
         self._scope.cancel()

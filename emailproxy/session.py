@@ -11,16 +11,14 @@ import math
 import platform
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import trio
 
-from emailproxy.config import Account, Config, MailProtocol, Server
+from emailproxy.config import Account, MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.login import Services, log_in
 from emailproxy.logs import CONTENT_LOGGER
-from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import (
     Abused,
     CommandRefused,
@@ -36,18 +34,13 @@ from emailproxy.protocols.pop3 import DownstreamPop3
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
 from emailproxy.protocols.smtp import DownstreamSmtp
 from emailproxy.relay import Relay
-from emailproxy.secret import Secret
-from emailproxy.throttle import Throttle
 from emailproxy.transcript import Transcript
 from emailproxy.upstream import (
     ClientHello,
     JoinedUpstream,
-    UpstreamRefusedError,
-    UpstreamServers,
-    UpstreamUnavailableError,
 )
 
-__all__ = ["Services", "Session", "Tokens", "goodbye"]
+__all__ = ["Session", "goodbye"]
 
 log = logging.getLogger("emailproxy.session")
 content = logging.getLogger(CONTENT_LOGGER)
@@ -68,30 +61,6 @@ SEND_LIMIT = 30.0
 
 IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
 """Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
-
-LOGIN_WAITS = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProtocol.SMTP: 30.0}
-"""Seconds a login waits for a person's consent before the client hears "later"."""
-
-
-class Tokens(Protocol):
-    """What a session needs of the token broker."""
-
-    async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
-    ) -> AccessToken:
-        """A token that the mail server will probably accept; never `refused`. Raises LoginFailed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What all sessions share."""
-
-    config: Callable[[], Config]
-    """The configuration in force now."""
-    tokens: Tokens
-    upstreams: UpstreamServers
-    throttle: Throttle
 
 
 class Session:
@@ -188,8 +157,8 @@ class Session:
                         if not await self._start_tls(self._context):
                             return None
                         machine.secured()
-                    case CommandRefused(command):
-                        log.info("%s %s: %s before login was refused", self._server.section, self._peer, command)
+                    case CommandRefused(command, reason):
+                        log.info("%s %s: %s was refused: %s", self._server.section, self._peer, command, reason)
                     case Abused(detail):
                         await self._abort(
                             FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript
@@ -207,7 +176,9 @@ class Session:
         """Answer one login. A refusal leaves the client connected, for the next attempt."""
         started = trio.current_time()
         try:
-            account, upstream = await self._authenticate(machine, credentials)
+            account, upstream = await log_in(
+                self._services, self._server, credentials, _client_hello(machine), self._peer
+            )
         except LoginFailed as failed:
             self._failures += 1
             failure = failed.failure
@@ -227,75 +198,6 @@ class Session:
             raise
         self._log_login(account.name, credentials.mechanism, started, None)
         return account, upstream
-
-    async def _authenticate(self, machine: Downstream, credentials: Credentials) -> tuple[Account, JoinedUpstream]:
-        """From credentials to a logged-in upstream connection.
-
-        Raises:
-            LoginFailed: with what to tell the client and the operator.
-        """
-        config = self._services.config()
-        account = config.account(credentials.user)
-        if account is None:
-            raise LoginFailed(
-                Failure(
-                    FailureKind.MISCONFIGURED,
-                    "This account is not set up here.",
-                    f"no section for this account in {config.path}; add one, or allow catch-all accounts",
-                )
-            )
-        identity = credentials.authorisation_identity
-        if identity is not None and identity.casefold() != credentials.user.casefold():
-            # To ignore it would open another mailbox than the client asked for (RFC 4616 section 2).
-            raise LoginFailed(
-                Failure(
-                    FailureKind.MISCONFIGURED,
-                    "Acting as another user is not possible here.",
-                    "the client asked for an authorisation identity other than its user name; set only the user name",
-                )
-            )
-        wait = config.settings.login_wait
-        token: AccessToken | None = None
-        refused: AccessToken | None = None
-        while True:
-            with trio.move_on_after(LOGIN_WAITS[self._server.protocol] if wait is None else wait):
-                token = await self._services.tokens.token(
-                    account, credentials.password, refused=refused, client=self._peer
-                )
-            if token is None or token is refused:
-                raise LoginFailed(
-                    Failure(
-                        FailureKind.TEMPORARY,
-                        "No token for this account yet, please try again later.",
-                        "no token in time: consent is pending or the token endpoint is slow; see the lines above",
-                    )
-                )
-            try:
-                upstream = await self._services.upstreams.log_in(
-                    self._server, account.name, token.value, _client_hello(machine)
-                )
-            except UpstreamUnavailableError as error:
-                raise LoginFailed(
-                    Failure(FailureKind.TEMPORARY, "The mail server cannot be reached at the moment.", str(error))
-                ) from None
-            except UpstreamRefusedError as error:
-                if error.refused.temporary:
-                    raise LoginFailed(
-                        Failure(FailureKind.TEMPORARY, "The mail server is busy, please try again later.", str(error))
-                    ) from None
-                if refused is not None:
-                    raise LoginFailed(
-                        Failure(
-                            FailureKind.MISCONFIGURED,
-                            "The mail server refuses this account.",
-                            f"a fresh token was refused too: {error}; check the account's scope and permissions",
-                        )
-                    ) from None
-                # The token may have been revoked early: one more, before the client hears of it.
-                log.info("%s: token refused, trying a fresh one: %s", account.name, error)
-                refused = token
-            else:
-                return account, upstream
 
     # --- after login --------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ class UpstreamTls:
         if context is None:
             context = ssl.create_default_context()
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            # In the middle of one (TLS 1.2) nothing can be written, and the relay would take that for a broken server.
+            context.options |= ssl.OP_NO_RENEGOTIATION
         self._context = context
         self._tickets: dict[tuple[str, int], ssl.SSLSession] = {}
 
@@ -70,6 +72,7 @@ def downstream_context(certificate: Path, key: Path | None, min_tls: str) -> ssl
         ssl.SSLError: not a certificate, not its key, or a key with a passphrase.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_NO_RENEGOTIATION  # OpenSSL 1.1.1 lets strangers ask for handshakes without end
     if min_tls < "1.2":
         # OpenSSL 3 refuses the older versions' signatures above security level 0, whatever the minimum says.
         context.set_ciphers("DEFAULT:@SECLEVEL=0")

@@ -68,6 +68,8 @@ class Transcript:
         self._ours = ours
         self._partial = {True: b"", False: b""}
         self._exchange = False  # credentials are under way until the server gives its final reply
+        self._tag = b""  # IMAP: to what that reply answers; commands pipelined before are answered first
+        self._literal = False  # IMAP: the last command line announced one, so the next is no command
 
     def sent(self, data: bytes) -> None:
         """Log what we sent."""
@@ -91,12 +93,14 @@ class Transcript:
     def _command(self, line: bytes) -> str:
         words = line.decode("ascii", "replace").split(" ")
         verb = words[self._verb_at].upper() if len(words) > self._verb_at else ""
-        if self._exchange:
+        inside, self._literal = self._exchange or self._literal, bool(self._verb_at) and line.endswith(b"}")
+        if inside:
             return f"[{len(line)} octets]"
         if verb in SAFE_COMMANDS:
             return _printable(" ".join(words))
         if verb in CREDENTIAL_COMMANDS:
             self._exchange = True
+            self._tag = line.partition(b" ")[0] if self._verb_at else b""
             shown = [*words[: self._verb_at], verb]
             rest = words[self._verb_at + 1 :]
             if rest and rest[0].upper() in MECHANISMS and verb in {"AUTH", "AUTHENTICATE"}:
@@ -105,7 +109,9 @@ class Transcript:
         return f"[{len(line)} octets]"
 
     def _reply(self, line: bytes) -> str:
-        if not line.startswith((b"+ ", b"334", b"* ")) and line != b"+":
+        if line == b"+" or line.startswith((b"+ ", b"334")):
+            self._exchange = True
+        elif not line.startswith(b"* ") and self._tag in (b"", line.partition(b" ")[0]):
             self._exchange = False
         return _LONG_WORD.sub(lambda word: f"[{len(word[0])} characters]", _printable(line.decode("utf-8", "replace")))
 

@@ -17,11 +17,7 @@ from emailproxy.config import load
 from emailproxy.store.base import StoreAddressError
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+from .conftest import FreePort
 
 
 def section(port: int, provider: Provider) -> str:
@@ -83,7 +79,19 @@ class Client:
         return line
 
 
-async def test_a_login_through_everything(tmp_path: Path, provider: Provider) -> None:
+async def greeted_with(port: int, capability: str) -> str:
+    """The first greeting that names `capability`, which the upstream is asked for in the background."""
+    with trio.fail_after(5):
+        while True:
+            client = Client(await trio.open_tcp_stream("127.0.0.1", port))
+            greeting = await client.line()
+            await client.stream.aclose()
+            if capability in greeting:
+                return greeting
+            await trio.sleep(0.02)
+
+
+async def test_a_login_through_everything(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     async with running(path) as proxy:
@@ -110,7 +118,7 @@ async def test_a_login_through_everything(tmp_path: Path, provider: Provider) ->
     assert provider.counters.token_requests["client_credentials"] == 1
 
 
-async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider) -> None:
+async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     before = path.read_text()
@@ -122,7 +130,9 @@ async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: P
     assert USER in (tmp_path / "tokens.cache").read_text()
 
 
-async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reload(
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
     caplog.set_level(logging.INFO)
     path, first, second = tmp_path / "emailproxy.config", free_port(), free_port()
     path.write_text(section(first, provider) + account(provider))
@@ -136,10 +146,15 @@ async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCapt
         assert proxy.config is in_force
         assert "the one in force stays" in caplog.text
 
-        path.write_text(section(second, provider) + account(provider).replace(USER, "other@example.com"))
+        another = section(second, provider).replace(
+            f"server_port = {provider.imap_port}\n",
+            f"server_port = {provider.imap_starttls_port}\nserver_starttls = True\n",
+        )
+        path.write_text(another + account(provider).replace(USER, "other@example.com"))
         await proxy.reload()
         assert [port for _, _, port in proxy.addresses] == [second]
         assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
+        await greeted_with(second, "IDLE")  # a server that is new is asked as well
         other = await Client.connect(second)
         assert (await other.command(f"a LOGIN {USER} secret")).startswith("a NO [CONTACTADMIN]")
         with pytest.raises(OSError, match="failed"):
@@ -149,7 +164,7 @@ async def test_reload(tmp_path: Path, provider: Provider, caplog: pytest.LogCapt
 
 
 async def test_a_drain_lets_sessions_finish_then_says_goodbye(
-    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     caplog.set_level(logging.INFO)
     path, port = tmp_path / "emailproxy.config", free_port()
@@ -175,7 +190,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 
 
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
-    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
     monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
@@ -193,7 +208,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
         await waiting.stream.aclose()
 
 
-async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider) -> None:
+async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
@@ -209,7 +224,7 @@ async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Prov
 
 
 async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
-    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     path, free = tmp_path / "emailproxy.config", free_port()
     with socket.socket() as taken:
@@ -225,24 +240,19 @@ async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
             assert [port for _, _, port in proxy.addresses] == [free]
 
 
-async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider) -> None:
+async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path = tmp_path / "emailproxy.config"
     path.write_text(section(free_port(), provider) + account(provider))
     with pytest.raises(StoreAddressError):
         await Proxy(load(path), Options(cache_store="nosuch:thing")).run()
 
 
-async def test_what_servers_offer_is_known_before_the_first_login(tmp_path: Path, provider: Provider) -> None:
+async def test_what_servers_offer_is_known_before_the_first_login(
+    tmp_path: Path, provider: Provider, free_port: FreePort
+) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(section(port, provider) + account(provider))
     async with running(path):
-        with trio.fail_after(5):
-            while True:
-                client = Client(await trio.open_tcp_stream("127.0.0.1", port))
-                greeting = await client.line()
-                await client.stream.aclose()
-                if "IDLE" in greeting:
-                    break
-                await trio.sleep(0.02)
+        greeting = await greeted_with(port, "IDLE")
         assert "XOAUTH2" not in greeting
         assert "AUTH=PLAIN" in greeting

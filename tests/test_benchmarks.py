@@ -1,6 +1,5 @@
-"""The benchmarks measure what they say, and run from beginning to end with tiny sizes."""
+"""The benchmarks measure what they say; `tests.e2e.test_benchmarks` runs them from beginning to end."""
 
-import json
 import os
 import subprocess
 import sys
@@ -97,65 +96,11 @@ def test_table_shows_ratios_to_stunnel() -> None:
     assert "medians of 3 interleaved rounds" in lines[6]
 
 
-def run(*arguments: str) -> str:
-    sizes = ["--rounds", "1", "--mib", "2", "--count", "3", "--sessions", "5", "--seconds", "0.1"]
-    command = [sys.executable, "-m", "benchmarks", *arguments, *sizes]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def figures(output: str) -> dict[str, dict[str, dict[str, object]]]:
-    """Benchmark -> row -> its figures."""
-    decoder, found, rest = json.JSONDecoder(), {}, output.strip()
-    while rest:
-        document, end = decoder.raw_decode(rest)
-        found[document["benchmark"]] = {row["name"]: row["figures"] for row in document["rows"]}
-        rest = rest[end:].strip()
-    return found
-
-
-FIGURES = {
-    "relay": {"down CPU s/GiB", "down MiB/s", "up CPU s/GiB", "up MiB/s"},
-    "logins": {"in turn: CPU ms", "wall ms", "together: CPU ms"},
-    "idle": {"KiB/session", "threads", "CPU s in 0.1 s"},
-}
-
-
-def test_all_benchmarks_of_our_proxy() -> None:
-    found = figures(run("all", "--no-stunnel", "--json"))
-    assert {name: set(rows["emailproxy"]) for name, rows in found.items()} == FIGURES
-
-
-@pytest.mark.e2e  # needs stunnel
-def test_all_benchmarks_beside_stunnel() -> None:
-    found = figures(run("all", "--json"))
-    for rows in found.values():
-        assert set(rows) == {"emailproxy", "stunnel"}
-    assert "stunnel" in run("logins")
-
-
 def test_nothing_to_measure_is_said() -> None:
     command = [sys.executable, "-m", "benchmarks", "relay", "--no-emailproxy", "--no-stunnel"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "nothing to measure" in done.stderr
-
-
-def test_a_peer_is_measured_in_front_of_a_given_provider(tmp_path: Path) -> None:
-    from benchmarks import processes
-
-    with processes.provider(tmp_path, 2) as upstream, processes.emailproxy(upstream, tmp_path) as row:
-        output = run(
-            "logins", "--no-emailproxy", "--no-stunnel", "--json",
-            "--provider-file", str(tmp_path / "provider.json"),
-            "--peer", f"other=127.0.0.1:{row.port}", "--peer-pid", f"other={row.pid}",
-            "--peer", f"unknown=127.0.0.1:{row.port}",
-        )  # fmt: skip
-    rows = figures(output)["logins"]
-    assert rows["other"]["in turn: CPU ms"]["median"]
-    assert rows["unknown"]["in turn: CPU ms"]["median"] is None
-    assert rows["unknown"]["wall ms"]["median"]
 
 
 def test_a_process_that_does_not_start_is_explained(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ from click.testing import CliRunner
 
 from emailproxy import __version__
 from emailproxy.cli import Exit, cli
+from emailproxy.config import PROVIDERS
+
+from .conftest import FreePort
 
 GOOD = """[IMAP-{port}]
 local_address = 127.0.0.1
@@ -30,14 +33,8 @@ client_secret = secret
 """
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, free_port: FreePort) -> Path:
     path = tmp_path / "emailproxy.config"
     path.write_text(GOOD.format(port=free_port()))
     return path
@@ -75,6 +72,20 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
     code, out, _ = run(command, "--help")
     assert code == 0
     assert "Example:\n    emailproxy " in out
+
+
+def test_help_names_every_provider() -> None:
+    out = run("sample-config", "--help")[1]
+    for provider in PROVIDERS:
+        assert provider in out
+
+
+def test_external_auth_without_a_terminal_is_warned_about(config: Path) -> None:
+    """As a service: nobody could ever complete an authorisation."""
+    with start(config, "--external-auth") as process:
+        assert "nobody can paste an address" in read_until(process, "--external-auth")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == Exit.STOPPED
 
 
 def test_check_prints_what_would_be_served(config: Path) -> None:
@@ -125,9 +136,7 @@ def test_a_log_file_that_cannot_be_written(config: Path, tmp_path: Path) -> None
 
 def test_nothing_to_serve(config: Path) -> None:
     port = int(config.read_text().partition("]")[0].rpartition("-")[2])
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", port)):
         code, _, err = run("--config-file", str(config))
     assert code == Exit.NOTHING_TO_SERVE
     assert "another program" in err
@@ -149,7 +158,7 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_signals(config: Path) -> None:
+def test_signals(config: Path, free_port: FreePort) -> None:
     with start(config) as process:
         log = read_until(process, "listening on 127.0.0.1:")
         process.send_signal(signal.SIGUSR1)
@@ -175,7 +184,7 @@ def test_a_second_signal_ends_the_drain(config: Path) -> None:
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert client.recv(4096).startswith(b"* OK")
             process.send_signal(signal.SIGTERM)
-            read_until(process, "1 sessions have up to 30 s")
+            read_until(process, "sessions get up to 30 s (now 1)")
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert client.recv(4096).startswith(b"* BYE [UNAVAILABLE]")

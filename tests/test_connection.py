@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -13,7 +14,7 @@ import pytest
 import trio
 import trustme
 
-from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
+from emailproxy.connection import MAX_UNREAD, SCRATCH_SIZE, Connection, Scratch
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +125,56 @@ async def test_data_before_the_end_comes_first(contexts: tuple[ssl.SSLContext, s
         with trio.fail_after(5):
             assert await right.receive() == b"last words"
             assert await right.receive() == b""
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_an_end_said_in_one_breath_with_data_is_announced(
+    ca: trustme.CA, contexts: tuple[ssl.SSLContext, ssl.SSLContext], newest: ssl.TLSVersion
+) -> None:
+    """Data and close_notify in one segment, and no FIN behind them: the socket will not turn readable again."""
+    client = ssl.create_default_context()
+    ca.configure_trust(client)
+    client.maximum_version = newest
+    async with secured((client, contexts[1])) as (left, right):
+        while left.receive_nowait() is not None:
+            pass  # session tickets
+        assert right.tls is not None
+        right.tls.write(b"* BYE\r\n")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            right.tls.unwrap()
+        right.sock.send(right._outgoing.read())
+        assert bytes(left.receive_nowait() or b"") == b"* BYE\r\n"
+        assert not left.drained, "else the relay waits for what has come already"
+        end = left.receive_nowait()
+        assert end is not None
+        assert not len(end)
+
+
+async def test_a_peer_that_asks_for_new_keys_and_reads_nothing_fills_no_memory(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    """Python cannot ask for new keys, so the TLS state here is one that answers whatever it reads, as OpenSSL does."""
+    async with secured(contexts) as (left, right):
+        while left.receive_nowait() is not None:
+            pass  # session tickets
+
+        class Answering:
+            def read(self, size: int, buffer: memoryview) -> int:
+                left._outgoing.write(bytes(26 * (len(left._incoming.read()) // 26)))
+                raise ssl.SSLWantReadError
+
+            def pending(self) -> int:
+                return 0
+
+            def unwrap(self) -> None: ...
+
+        left._tls = Answering()  # type: ignore[assignment]
+        fed = 0
+        with pytest.raises(ConnectionAbortedError):
+            while fed < 64 * MAX_UNREAD:
+                fed += right.sock.send(bytes(SCRATCH_SIZE))
+                assert left.receive_nowait() is None
+        assert len(left._rest) <= MAX_UNREAD + SCRATCH_SIZE
 
 
 async def test_nothing_there_is_none_and_not_the_end(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

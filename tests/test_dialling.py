@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 import pytest
@@ -127,3 +128,30 @@ async def test_a_cancelled_dial_leaves_no_socket(resolver: Resolver) -> None:
         scope.cancel()
         await Dialler().dial("mail.example.com", 1)
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("name", ["mail..example.com", "a_ü.example", "x" * 64])
+async def test_what_cannot_be_a_name_is_a_failed_connection_and_no_mistake_of_ours(name: str) -> None:
+    with pytest.raises(OSError, match="is no host name"):
+        await Dialler().dial(name, 993)
+
+
+async def test_a_connection_that_is_reset_at_once_leaves_no_socket(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+
+    class Reset(socket.socket):
+        def getpeername(self) -> object:
+            raise OSError(errno.ENOTCONN, "not connected")
+
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    trio.socket.set_custom_hostname_resolver(resolver)
+    async with await listening() as listener:
+        monkeypatch.setattr(socket, "socket", Reset)
+        with pytest.raises(OSError, match="not connected"):
+            await Dialler().dial("mail.example.com", listener.socket.getsockname()[1])
+    assert closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -18,12 +19,14 @@ from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.listener import BindError, Listener, ListenerSet
+from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.secret import Secret
-from emailproxy.session import Services
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
+
+from .conftest import FreePort
 
 SERVER = Server("IMAP-1993", MailProtocol.IMAP, 0, "imap.example.com", 993, local_address="127.0.0.1")
 
@@ -82,10 +85,11 @@ async def test_a_taken_port_names_section_address_and_remedy() -> None:
             await Listener(taken, services(), Scratch(), nursery).bind()
 
 
-async def test_a_name_without_an_address() -> None:
+@pytest.mark.parametrize("name", ["no such name", "not..encodable", "a_ü.example"])
+async def test_a_name_without_an_address(name: str) -> None:
     async with trio.open_nursery() as nursery:
         with pytest.raises(BindError, match="use an IP address"):
-            await Listener(replace(SERVER, local_address="no such name"), services(), Scratch(), nursery).bind()
+            await Listener(replace(SERVER, local_address=name), services(), Scratch(), nursery).bind()
 
 
 async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -98,7 +102,9 @@ async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest
         assert await third.receive_some() == b""
         assert "max_connections" in caplog.text
         await first.aclose()
-        await trio.sleep(0.05)
+        with trio.fail_after(5):
+            while len(listener.sessions) == 2:
+                await trio.sleep(0.001)
         fourth, words = await greeting(listener)
         assert words.startswith(b"* OK")
         for stream in (second, third, fourth):
@@ -128,6 +134,51 @@ async def test_the_fence_keeps_a_mistake_in_one_session(caplog: pytest.LogCaptur
         await other.aclose()
 
 
+class _Reset(socket.socket):
+    """What BSD and macOS hand out for a connection that was reset in the queue."""
+
+    def setsockopt(self, *args: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+class _Troubled:
+    """A listening socket whose next connections are lost: before we have them, and just after."""
+
+    def __init__(self, sock: socket.socket, troubles: list[int]) -> None:
+        self._sock = sock
+        self._troubles = troubles
+        self._reset = False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        if self._troubles:
+            raise OSError(self._troubles.pop(), "lost")
+        sock, address = self._sock.accept()
+        if not self._reset:
+            self._reset = True
+            sock = _Reset(fileno=sock.detach())
+        return sock, address
+
+
+async def test_a_connection_that_is_lost_before_it_is_ours_ends_nothing() -> None:
+    troubles = [errno.EHOSTUNREACH, errno.ECONNABORTED, errno.ENETUNREACH, errno.EPROTO, errno.EOPNOTSUPP]
+    async with trio.open_nursery() as nursery:
+        listener = Listener(SERVER, services(), Scratch(), nursery)
+        await listener.bind()
+        listener._sockets[0] = _Troubled(listener._sockets[0], troubles)  # type: ignore[call-overload]
+        nursery.start_soon(listener.accept)
+        lost, greeted = await greeting(listener)
+        assert (greeted, troubles) == (b"", [])
+        stream, greeted = await greeting(listener)
+        assert greeted.startswith(b"* OK")
+        await lost.aclose()
+        await stream.aclose()
+        listener.stop()
+        nursery.cancel_scope.cancel()
+
+
 async def test_stop_frees_the_address_and_leaves_sessions() -> None:
     async with trio.open_nursery() as nursery:
         listener = Listener(SERVER, services(), Scratch(), nursery)
@@ -152,14 +203,12 @@ def certificate(ca: trustme.CA, folder: Path) -> Path:
     return path
 
 
-async def test_a_set_follows_the_configuration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_set_follows_the_configuration(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
     caplog.set_level(logging.INFO)
     path = certificate(trustme.CA(), tmp_path)
-    ports = []
-    for _ in range(3):
-        with socket.socket() as sock:
-            sock.bind(("127.0.0.1", 0))
-            ports.append(sock.getsockname()[1])
+    ports = [free_port() for _ in range(3)]
     stays, goes, comes = (replace(SERVER, local_port=port, section=f"IMAP-{port}") for port in ports)
     async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
         listeners = ListenerSet(services(), Scratch(), sessions, accepting)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from emailproxy.connection import Connection, Scratch
+from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
 
 
@@ -25,12 +26,25 @@ class Joined:
     ending: Ending | None = None
 
 
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two connected TCP sockets, which know resets; a socketpair does not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        left = socket.create_connection(listener.getsockname())
+        return left, listener.accept()[0]
+
+
+def joined_by_tcp() -> AbstractAsyncContextManager[Joined]:
+    return joined(sockets=tcp_pair)
+
+
 @asynccontextmanager
-async def joined(idle_limit: float = 1860.0) -> AsyncIterator[Joined]:
+async def joined(
+    idle_limit: float = 1860.0, *, sockets: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair
+) -> AsyncIterator[Joined]:
     scratch, far = Scratch(), Scratch()
 
     def pair() -> tuple[Connection, Connection]:
-        left, right = socket.socketpair()
+        left, right = sockets()
         left.setblocking(False)
         right.setblocking(False)
         return Connection(left, far), Connection(right, scratch)
@@ -137,6 +151,28 @@ async def test_a_broken_client_ends_both() -> None:
         assert j.ending is Ending.CLIENT_BROKEN
 
 
+def reset(far: Connection) -> None:
+    """Close so that the other side hears a reset, as it does when octets arrive that nobody will read."""
+    far.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    far.sock.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "ending"), [(b"* BYE\r\n1 OK\r\n", Ending.CLOSED), (b"* 1 FETCH (BODY[] {9}", Ending.SERVER_BROKEN)]
+)
+async def test_a_server_that_resets_after_the_client_has_left(last: bytes, ending: Ending) -> None:
+    """Which is how many end a LOGOUT; in the middle of a response it is a loss all the same."""
+    async with joined_by_tcp() as j:
+        await j.server.send(last)
+        assert await j.client.receive() == last
+        j.client.shut_down_sending()
+        assert await j.server.receive() == b""
+        reset(j.server)
+        with trio.fail_after(5):
+            assert await j.client.receive() == b""
+        assert j.ending is ending
+
+
 async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: MockClock) -> None:
     async with joined() as j:
         for _ in range(5):
@@ -151,6 +187,40 @@ async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: MockClo
         await trio.sleep(599)
         assert j.ending is None
         await trio.sleep(REARM + 2)
+        assert j.ending is Ending.IDLE
+
+
+async def test_a_download_that_never_pauses_is_not_idle(autojump_clock: MockClock) -> None:
+    """A server that is always ahead of its client: the relay never finds nothing to read."""
+    async with joined(idle_limit=600) as j:
+        for connection in (j.client, j.server, *j.ours):
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                connection.sock.setsockopt(socket.SOL_SOCKET, option, 8 * SCRATCH_SIZE)
+
+        async def flood() -> None:
+            while True:
+                await j.server.send(bytes(SCRATCH_SIZE))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood)
+            for _ in range(2000):
+                await trio.sleep(1)
+                assert j.client.receive_nowait(), j.ending
+            nursery.cancel_scope.cancel()
+        assert j.ending is None
+
+
+async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: MockClock) -> None:
+    async with joined(idle_limit=600) as j, trio.open_nursery() as nursery:
+
+        async def flood() -> None:
+            with pytest.raises(BrokenPipeError):
+                await j.server.send(bytes(8_000_000))
+
+        nursery.start_soon(flood)
+        await trio.sleep(599)
+        assert j.ending is None
+        await trio.sleep(2 * REARM)
         assert j.ending is Ending.IDLE
 
 
@@ -180,6 +250,18 @@ async def test_goodbye_never_falls_into_a_response(autojump_clock: MockClock, la
         j.relay.say_goodbye(b"* BYE now\r\n")
         j.server.close()
         assert await j.client.receive() == b""
+
+
+async def test_goodbye_never_falls_into_what_the_client_has_not_read_yet(autojump_clock: MockClock) -> None:
+    message = b"\n" * 8_000_000  # wherever the relay cuts it, it looks like the end of a line
+    async with joined() as j, trio.open_nursery() as nursery:
+        nursery.start_soon(j.server.send, message)
+        await trio.sleep(QUIET + 4)
+        j.relay.say_goodbye(b"* BYE now\r\n")
+        received = b""
+        while len(received) < len(message):
+            received += await j.client.receive()
+        assert received == message
 
 
 async def test_a_tap_sees_what_passes() -> None:

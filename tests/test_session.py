@@ -18,9 +18,10 @@ from trio.testing import MockClock
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.secret import Secret
-from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Services, Session
+from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Session
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
@@ -464,6 +465,21 @@ async def test_one_line_for_each_login(
     assert all(record.milliseconds >= 0 for record in lines)  # type: ignore[attr-defined]
     assert "good-token" not in caplog.text
     assert "pass" not in caplog.text.replace("password", "")
+
+
+async def test_what_is_refused_before_login_is_logged_with_client_and_reason(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A printer that skips its login, or knows CRAM-MD5 only, can be found by its address."""
+    caplog.set_level(logging.INFO)
+    async with logged_out(SMTP, server_tls, client_tls) as (client, _):
+        await client.say("EHLO printer\r\nAUTH CRAM-MD5\r\nMAIL FROM:<a@example.com>\r\n")
+        await client.until("530")
+    said = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert said == [
+        "SMTP-2000 192.0.2.7:4711: AUTH was refused: 5.5.4 Unsupported mechanism; use one of PLAIN, LOGIN",
+        "SMTP-2000 192.0.2.7:4711: MAIL was refused: 5.7.0 Authentication required",
+    ]
 
 
 async def test_debug_shows_the_dialogue_without_credentials(

@@ -60,6 +60,13 @@ def test_the_default_verifies_and_wants_tls_1_2() -> None:
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+def test_nobody_renegotiates(ca: trustme.CA, tmp_path: Path) -> None:
+    pem = tmp_path / "both.pem"
+    ca.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(pem)
+    assert downstream_context(pem, None, "1.2").options & ssl.OP_NO_RENEGOTIATION
+    assert UpstreamTls()._context.options & ssl.OP_NO_RENEGOTIATION
+
+
 def test_a_key_with_a_passphrase_does_not_ask_on_the_terminal(ca: trustme.CA, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
 

@@ -28,6 +28,18 @@ DIALOGUES = [
     (POP, [(">", b"AUTH XOAUTH2\r\n"), ("<", b"+ \r\n"), (">", TOKEN + b"\r\n"), ("<", b"+OK\r\n")]),
     (SMTP, [(">", b"EHLO printer\r\nAUTH LOGIN " + PLAIN + b"\r\n"), ("<", b"334 UGFzc\r\n"), (">", PLAIN + b"\r\n")]),
     (SMTP, [(">", b"auth plain " + PLAIN + b"\r\n"), ("<", b"535 5.7.8 " + PLAIN * 3 + b"\r\n")]),
+    # A command pipelined before the login is answered in the middle of it; passphrases may look like commands.
+    (IMAP, [(">", b"n NOOP\r\na LOGIN {1+}\r\nu {19+}\r\n"), ("<", b"n OK\r\n"), (">", b"my help hunter2 fund\r\n")]),
+    (IMAP, [(">", b"n NOOP\r\na LOGIN u {15}\r\n"), ("<", b"n OK\r\n+ go\r\n"), (">", b"my data hunter2\r\n")]),
+    (
+        IMAP,
+        [
+            (">", b"a LOGIN u pass\r\nb LOGIN {1+}\r\nu {15+}\r\n"),
+            ("<", b"a NO\r\n"),
+            (">", b"my data hunter2\r\n"),
+        ],
+    ),
+    (SMTP, [(">", b"EHLO x\r\nAUTH LOGIN\r\n"), ("<", b"250 x\r\n334 VXN\r\n"), (">", b"HELP hunter2\r\n")]),
 ]  # fmt: skip
 SECRETS = ["hunter2", "s3cret", PLAIN.decode(), TOKEN.decode(), "JJJJJJJJ", PLAIN.decode()[:20]]
 

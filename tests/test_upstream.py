@@ -24,6 +24,7 @@ from emailproxy.upstream import (
     UpstreamUnavailableError,
 )
 
+from .conftest import FreePort
 from .scripted import ScriptedServer, serving
 
 TOKEN = Secret("good-token")
@@ -155,12 +156,10 @@ async def test_an_untrusted_server_is_named_with_the_reason(server_tls: ssl.SSLC
 
 
 async def test_a_probe_of_a_server_that_is_down_is_a_log_line(
-    upstreams: UpstreamServers, caplog: pytest.LogCaptureFixture
+    upstreams: UpstreamServers, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     caplog.set_level(logging.WARNING)
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    port = listeners[0].socket.getsockname()[1]
-    await listeners[0].aclose()
+    port = free_port()
     await upstreams.probe(Server("IMAP-1", MailProtocol.IMAP, 1, "127.0.0.1", port))
     assert f"127.0.0.1:{port} cannot be reached: " in caplog.text
     assert "Connection refused" in caplog.text

@@ -7,6 +7,7 @@ octet. The classic proxy reads and writes the same format.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import errno
 import hashlib
 import json
@@ -34,7 +35,7 @@ from emailproxy.store.base import (
     Version,
 )
 from emailproxy_backends.ini import UnwritableError, edited, parsed
-from emailproxy_backends.replacing import replace
+from emailproxy_backends.replacing import ChangedError, replace
 
 __all__ = ["FileStore", "open_store"]
 
@@ -44,7 +45,7 @@ LOCK_WAIT: Final = 10.0
 LOCK_POLL: Final = 0.01
 # File systems stamp times in steps of up to 10 ms (FAT: 2 s); within that, two contents can look alike.
 TIMESTAMP_STEP: Final = 2_000_000_000  # nanoseconds
-# How often a file is read again because it changed while it was read, before that counts as a failure.
+# How often a file is read again because it changed while it was read or written, before that counts as a failure.
 MAX_READS: Final = 10
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -140,28 +141,33 @@ class FileStore:
             if not path.parent.is_dir():
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             with self._locked(path):
-                content = self._read(trust_signature=False)
-                section = content.section(account)
-                stored = self._stored(content, section)
-                # A record without content and no record look the same in a file.
-                if expected not in ({stored.version} if stored else {None, _version({})}):
-                    raise StoreConflictError(
-                        f"{self.address}: the record of {account} changed meanwhile; read it again"
-                    )
-                wanted = {name: text for name, text in record.to_options().items() if text}
-                if wanted == content.cached(section):
-                    return _version(wanted)
-                drop_plain = (
-                    section is not None
-                    and _PLAIN_SECRET in content.sections[section]
-                    and wanted.get(_SEALED_SECRET) not in (None, content.cached(section).get(_SEALED_SECRET))
-                )
-                after = self._edited(content, account, section, wanted, drop_plain=drop_plain)
-                before = content.octets if path.exists() else None
-                replace(path, after.octets, after.octets if drop_plain else before)
-                with self._reading:
-                    self._know(after, path.stat())
-                return _version(wanted)
+                for _ in range(MAX_READS):
+                    with contextlib.suppress(ChangedError):
+                        return self._save_once(path, account, record, expected)
+            raise StoreUnavailableError(f"{self.address} changes faster than it can be saved; see what else writes it")
+
+    def _save_once(self, path: Path, account: str, record: Record, expected: Version | None) -> Version:
+        """Read, change, replace. Raises ChangedError if a person or another program was faster; StoreError."""
+        content = self._read(trust_signature=False)
+        section = content.section(account)
+        stored = self._stored(content, section)
+        # A record without content and no record look the same in a file.
+        if expected not in ({stored.version} if stored else {None, _version({})}):
+            raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
+        wanted = {name: text for name, text in record.to_options().items() if text}
+        if wanted == content.cached(section):
+            return _version(wanted)
+        drop_plain = (
+            section is not None
+            and _PLAIN_SECRET in content.sections[section]
+            and wanted.get(_SEALED_SECRET) not in (None, content.cached(section).get(_SEALED_SECRET))
+        )
+        after = self._edited(content, account, section, wanted, drop_plain=drop_plain)
+        before = content.octets if path.exists() else None
+        replace(path, after.octets, after.octets if drop_plain else before, lambda: _octets(path) == content.octets)
+        with self._reading:
+            self._know(after, path.stat())
+        return _version(wanted)
 
     def accounts(self) -> list[str]:
         """The names of the sections that hold a cached option.
@@ -321,6 +327,14 @@ def open_store(address: str) -> FileStore:
         raise StoreAddressError(f"file:{address!r} names no file; write file:PATH")
     path = Path(address)
     return FileStore(path.expanduser() if address.startswith("~") else path)
+
+
+def _octets(path: Path) -> bytes:
+    """The file's content; none if there is no file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-__all__ = ["backup_of", "replace"]
+__all__ = ["ChangedError", "backup_of", "replace"]
 
 # Tokens and secrets: the owner alone.
 MODE: Final = 0o600
@@ -23,15 +24,21 @@ def backup_of(path: Path) -> Path:
     return path.with_name(path.name + ".bak")
 
 
-def replace(path: Path, content: bytes, previous: bytes | None) -> None:
+class ChangedError(Exception):
+    """Somebody changed the file while its replacement was prepared."""
+
+
+def replace(path: Path, content: bytes, previous: bytes | None, unchanged: Callable[[], bool] = lambda: True) -> None:
     """Put `content` in the place of the regular file `path` (or create it), durably.
 
     Args:
         path: no symbolic link; its folder exists.
         content: the new content.
         previous: what to keep as the backup; None keeps none and leaves an older one as it is.
+        unchanged: asked when all is flushed to the disk, which may take seconds: an editor does not know of our lock.
 
     Raises:
+        ChangedError: `unchanged` said no; nothing was changed, except for the backup.
         OSError: nothing was changed, except that the backup may already be the new one.
     """
     new = path.with_name(f".{path.name}.new")
@@ -46,8 +53,10 @@ def replace(path: Path, content: bytes, previous: bytes | None) -> None:
             except OSError:
                 _discard(kept)
                 raise
+        if not unchanged():
+            raise ChangedError
         new.replace(path)
-    except OSError:
+    except (OSError, ChangedError):
         _discard(new)
         raise
     _flush_folder(path.parent)

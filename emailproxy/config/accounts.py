@@ -1,17 +1,19 @@
 """Which accounts does a configuration know? Sections named by a mail address, catch-all templates merged in.
 
 A value is looked for in the account's own section, then in ``[@its-domain]``, then in ``[@]``; the templates count only
-with ``allow_catch_all_accounts``. What the proxy caches (tokens, salt) belongs to the store and is not read here.
+with ``allow_catch_all_accounts``. What the proxy caches (tokens, salt) belongs to the store and is not read here, with
+one exception: a template may hold a sealed client secret, and its salt, for the accounts that it completes.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
-from emailproxy.config.model import Account
+from emailproxy.config.model import Account, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
@@ -53,6 +55,9 @@ FLOWS: Final = ("authorization_code", "device", "client_credentials", "password"
 
 # Valid in a file, but this version cannot log in with them. Remove what has got its implementation.
 NOT_OFFERED: Final = frozenset({"device", "service_account"})
+
+LEGACY_ITERATIONS: Final = 100_000
+"""What sealed a value that has no ``token_iterations`` beside it."""
 
 _INTERACTIVE: Final = frozenset({"authorization_code", "device"})
 
@@ -99,6 +104,8 @@ def read_accounts(
             continue
         account = _read_account(section.name, options, findings)
         if account is not None:
+            if catch_all:
+                account = replace(account, inherited_secret=_inherited_secret(section.name, templates, findings))
             (caught if is_template else accounts)[section.name] = account
     for section in sections.values():
         if "@" not in section.name and {"token_url", "client_id"} & section.own:
@@ -110,15 +117,38 @@ def read_accounts(
 
 def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Option]:
     """The section's options over its domain's over the global ones; cached options only from the section itself."""
-    domain = "@" + section.name.rpartition("@")[2].casefold()
     merged: dict[str, Option] = {}
-    for source in (templates.get("@"), templates.get(domain), section):
-        if source is None:
-            continue
+    for source in (*_templates_of(section.name, templates), section):
         for name, text in source.options.items():
             if name in ACCOUNT_OPTIONS:
                 merged[name] = Option(text, source.name if name in source.own else section.name)
     return merged
+
+
+def _templates_of(name: str, templates: Mapping[str, Section]) -> list[Section]:
+    """Those that complete the section `name`, the global one first."""
+    found = (templates.get("@"), templates.get("@" + name.rpartition("@")[2].casefold()))
+    return [section for section in found if section is not None]
+
+
+def _inherited_secret(name: str, templates: Mapping[str, Section], findings: Findings) -> SealedSecret | None:
+    """The client secret that the templates of the section `name` hold, sealed."""
+    options = {
+        option: Option(text, source.name)
+        for source in _templates_of(name, templates)
+        for option, text in source.options.items()
+        if option in CACHED_OPTIONS
+    }
+    reader = Reader(name, options, findings)
+    value, salt = reader.text("client_secret_encrypted"), reader.text("token_salt")
+    if value is None:
+        return None
+    if salt is None:
+        reader.warn(
+            "client_secret_encrypted", "without token_salt it cannot be opened", "write it there, or remove this"
+        )
+        return None
+    return SealedSecret(value, salt, reader.integer("token_iterations", LEGACY_ITERATIONS, least=1))
 
 
 def _incomplete(options: Mapping[str, Option]) -> str | None:

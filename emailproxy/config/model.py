@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from emailproxy.secret import Secret
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "Server", "Settings"]
+__all__ = ["Account", "Config", "Fault", "MailProtocol", "SealedSecret", "Server", "Settings"]
 
 
 class MailProtocol(enum.Enum):
@@ -72,6 +72,15 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A client secret that a catch-all template holds for its accounts, sealed with the password that they share."""
+
+    value: str = field(repr=False)
+    token_salt: str
+    token_iterations: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A configured identity and how to get a token for it, catch-all templates already merged in."""
 
@@ -92,6 +101,8 @@ class Account:
     use_pkce: bool = False
     jwt_certificate_path: Path | None = None
     jwt_key_path: Path | None = None
+    inherited_secret: SealedSecret | None = None
+    """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
 
     def named(self, name: str) -> Account:
         """This template for the user `name`."""

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from emailproxy.config.model import Fault
 
-__all__ = ["PLACEHOLDER", "Findings", "Option", "Reader", "is_loopback", "printable_url"]
+__all__ = ["PLACEHOLDER", "Findings", "Option", "Reader", "is_host", "is_loopback", "printable_url"]
 
 PLACEHOLDER: Final = "*** your"
 """How a sample marks a value that a person must replace."""
@@ -194,6 +194,15 @@ def printable_url(text: str) -> str:
     if parts is None or not parts.scheme or not parts.netloc:
         return "the value"
     return _shortened(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
+
+
+def is_host(name: str) -> bool:
+    """Whether a look-up can be asked for `name`: a label that is empty or too long is an error even there."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
 from emailproxy.config.model import MailProtocol, Server
-from emailproxy.config.options import Findings, Option, Reader, is_loopback
+from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
 from emailproxy.config.syntax import Section
 
 __all__ = ["SERVER_OPTIONS", "read_servers"]
@@ -31,6 +32,8 @@ SERVER_OPTIONS: Final = frozenset(
 DOCUMENTATION: Final = frozenset({"documentation"})
 
 _SERVER: Final = re.compile(r"(?P<protocol>IMAP|POP|SMTP)-(?P<port>[0-9]+)")
+_TLS_PORTS: Final = frozenset({465, 993, 995})
+_STARTTLS_PORTS: Final = frozenset({25, 110, 143, 587})
 # What people write when they mean a server: another case, another separator, a name of a port.
 _ALMOST: Final = re.compile(
     r"\s*(?P<protocol>imap|pop|smtp|submission)[34]?s?(?:rev1)?[\s_:./-]*(?P<port>[+-]?[0-9]{2,})\s*", re.IGNORECASE
@@ -41,13 +44,13 @@ _PROTOCOLS: Final = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP", "submission":
 def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[Server, ...]:
     """All servers of `sections` in their order; those with a fault are left out and the fault noted."""
     servers: list[Server] = []
+    taken: list[_Place] = []
     seen = False
     for section in sections.values():
         if match := _SERVER.fullmatch(section.name):
             seen = True
-            server = _read_server(section, MailProtocol(match["protocol"]), match["port"], findings)
+            server = _read_server(section, MailProtocol(match["protocol"]), match["port"], taken, findings)
             if server is not None:
-                _check_overlap(server, servers, findings)
                 servers.append(server)
         elif match := _ALMOST.fullmatch(section.name):
             seen = True
@@ -70,7 +73,18 @@ def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[S
     return tuple(servers)
 
 
-def _read_server(section: Section, protocol: MailProtocol, port: str, findings: Findings) -> Server | None:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a section would listen, whatever else may be wrong with it."""
+
+    section: str
+    local_address: str | None
+    local_port: int
+
+
+def _read_server(
+    section: Section, protocol: MailProtocol, port: str, taken: list[_Place], findings: Findings
+) -> Server | None:
     before = len(findings.faults)
     findings.check_names(section.name, section.own, SERVER_OPTIONS | DOCUMENTATION)
     options = {name: Option(text, section.name) for name, text in section.options.items()}
@@ -78,16 +92,21 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
 
     # Longer numbers are out of range whatever they say, and int() is slow on them.
     local_port = int(port) if len(port) <= 20 else 0
-    if not 1 <= local_port <= 65535:
+    local_address = (reader.text("local_address") or "").removeprefix("[").removesuffix("]") or None
+    if 1 <= local_port <= 65535:
+        _check_overlap(_Place(section.name, local_address, local_port), taken, findings)
+    else:
         reader.fault(None, f"port {port[:20]} is outside 1-65535", "name a port between 1 and 65535")
     address = reader.required("server_address", "add the host name of the mail server")
     if address is not None:
         _check_address(reader, address)
     reader.required("server_port", "add the port of the mail server, for instance 993, 995, 465 or 587")
     server_port = reader.port("server_port")
-    local_address = (reader.text("local_address") or "").removeprefix("[").removesuffix("]") or None
+    if local_address is not None and not is_host(local_address):
+        reader.fault("local_address", "the value is no address", "write an IP address of this machine, or localhost")
     local_starttls = reader.boolean("local_starttls")
     starttls = reader.boolean("server_starttls", reader.boolean("starttls"))
+    _check_starttls(reader, server_port, starttls)
 
     certificate = reader.path("local_certificate_path")
     if local_starttls and certificate is None:
@@ -129,7 +148,7 @@ def _read_server(section: Section, protocol: MailProtocol, port: str, findings: 
 def _check_address(reader: Reader, address: str) -> None:
     if reader.placeholder("server_address"):
         reader.fault("server_address", "this is still the sample's text", "write the host name of the mail server")
-    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address):
+    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address) or not is_host(address):
         reader.fault(
             "server_address",
             f"{address if address.isprintable() and '@' not in address else 'the value'} is no host name",
@@ -137,15 +156,26 @@ def _check_address(reader: Reader, address: str) -> None:
         )
 
 
-def _check_overlap(server: Server, others: list[Server], findings: Findings) -> None:
-    for other in others:
-        if other.local_port == server.local_port and _overlap(server.local_address, other.local_address):
+def _check_starttls(reader: Reader, server_port: int | None, starttls: bool) -> None:
+    """Warn where a port and the kind of TLS do not go together (RFC 8314): the two would wait for each other."""
+    name = "starttls" if reader.text("server_starttls") is None else "server_starttls"
+    if starttls and server_port in _TLS_PORTS:
+        reader.warn(name, f"servers speak TLS from the first octet on port {server_port}", "write False")
+    elif not starttls and server_port in _STARTTLS_PORTS:
+        reader.warn("server_port", f"servers begin in plain text on port {server_port}", "add server_starttls = True")
+
+
+def _check_overlap(place: _Place, taken: list[_Place], findings: Findings) -> None:
+    """Note a fault for each section that listens there already, and take the place."""
+    for other in taken:
+        if other.local_port == place.local_port and _overlap(place.local_address, other.local_address):
             findings.fault(
-                server.section,
+                place.section,
                 None,
-                f"port {server.local_port} is also the port of [{other.section}]",
+                f"port {place.local_port} is also the port of [{other.section}]",
                 "give each server its own port, or each a local_address of its own",
             )
+    taken.append(place)
 
 
 def _overlap(one: str | None, other: str | None) -> bool:

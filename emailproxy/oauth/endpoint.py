@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlencode
 
 import httpx2
@@ -23,7 +23,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 from emailproxy import __version__
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import TokenEndpointError, from_answer
-from emailproxy.secret import Secret
+from emailproxy.secret import MASK, Secret
 
 __all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint"]
 
@@ -35,6 +35,10 @@ MAX_ANSWER: Final = 1024 * 1024
 """Octets of an answer: a token pair of Microsoft has 10 KB; more than a hundred times that is not a token."""
 DEFAULT_EXPIRES_IN: Final = 3600
 """Seconds a token is taken to live if the answer does not say: what all large providers use."""
+LEAST_MASKED: Final = 6
+"""Characters of a credential that make a quotation of it recognisable: a shorter one is found in any sentence."""
+CREDENTIALS: Final = ("password", "code", "code_verifier")
+"""Parameters of a grant that nobody may read in a log."""
 MAX_EXPIRES_IN: Final = 10 * 366 * 86400
 """Ten years: beyond it the figure is a mistake, and no date arithmetic overflows."""
 
@@ -62,6 +66,13 @@ class TokenEndpoint:
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport
+        self._under_way = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def quiet(self) -> None:
+        """Wait until no request is under way."""
+        while self._under_way:
+            await self._waiting.park()
 
     async def grant(
         self, url: str, client: ClientCredentials, grant_type: str, parameters: Mapping[str, str]
@@ -75,7 +86,7 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
 
-        return await self._twice(client, ask)
+        return await self._twice(client, ask, [parameters.get(name, "") for name in CREDENTIALS])
 
     async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
         """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
@@ -87,26 +98,33 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
 
-        return await self._twice(client, ask)
+        return await self._twice(client, ask, [refresh_token.reveal()])
 
     async def _twice(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]
+        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
     ) -> TokenResponse:
+        self._under_way += 1
         try:
-            return await self._once(client, ask)
-        except TokenEndpointError as error:
-            if not error.retry:
-                raise
-        await trio.sleep(RETRY_SECONDS)
-        return await self._once(client, ask)
+            try:
+                return await self._once(client, ask, secrets)
+            except TokenEndpointError as error:
+                if not error.retry:
+                    raise
+            await trio.sleep(RETRY_SECONDS)
+            return await self._once(client, ask, secrets)
+        finally:
+            self._under_way -= 1
+            self._waiting.unpark_all()
 
     async def _once(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]]
+        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
     ) -> TokenResponse:
         granted: list[TokenResponse] = []
+        if client.client_secret:
+            secrets = [client.client_secret.reveal(), *secrets]
 
         def judge(answer: httpx2.Response) -> httpx2.Response:
-            granted.append(_read(answer))
+            granted.append(_read(answer, secrets))
             # authlib parses what the hook returns; it needs to see no more than that this went well.
             return httpx2.Response(200, json={"access_token": "seen"})
 
@@ -167,22 +185,43 @@ def _reason(error: BaseException) -> str:
     return words
 
 
-def _read(answer: httpx2.Response) -> TokenResponse:
-    """Tell a grant from a refusal (RFC 6749 sections 5.1 and 5.2)."""
+def _read(answer: httpx2.Response, secrets: list[str]) -> TokenResponse:
+    """Tell a grant from a refusal (RFC 6749 sections 5.1 and 5.2), whose words must not quote `secrets`."""
     try:
         body = json.loads(answer.content)
     except (ValueError, RecursionError):
         body = None
     fields = body if isinstance(body, dict) else None
     access_token = fields.get("access_token") if fields is not None else None
-    if not answer.is_success or fields is None or not isinstance(access_token, str) or not access_token:
-        raise from_answer(answer.status_code, fields)
-    refresh_token = fields.get("refresh_token")
+    given = fields.get("refresh_token") if fields is not None else None
+    refresh_token = given if isinstance(given, str) and given else None
+    if (
+        not answer.is_success
+        or fields is None
+        or not _is_token(access_token)
+        or not (refresh_token is None or _is_token(refresh_token))
+    ):
+        told = {name: _masked(value, secrets) for name, value in fields.items()} if fields is not None else None
+        raise from_answer(answer.status_code, told)
     return TokenResponse(
         Secret(access_token),
-        Secret(refresh_token) if isinstance(refresh_token, str) and refresh_token else None,
+        Secret(refresh_token) if refresh_token is not None else None,
         _expires_in(fields.get("expires_in")),
     )
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    """Whether `value` is a token of RFC 6749 (appendix A.12: printable ASCII): all else ends a line or a field."""
+    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable()
+
+
+def _masked(value: object, secrets: list[str]) -> object:
+    """`value` without what we sent: some endpoints quote what they did not like."""
+    if isinstance(value, str):
+        for secret in secrets:
+            if len(secret) >= LEAST_MASKED:
+                value = value.replace(secret, MASK)
+    return value
 
 
 def _expires_in(value: object) -> int:

@@ -118,6 +118,8 @@ async def _listen(address: RedirectAddress) -> list[trio.SocketListener]:
             hosts = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     except OSError as error:
         hosts, problem = [], error
+    except UnicodeError as error:  # IDNA cannot encode the name
+        hosts, problem = [], OSError(f"{address.host} is no host name ({error})")
     for host in hosts:
         try:
             listeners += await trio.open_tcp_listeners(address.port, host=host, backlog=64)

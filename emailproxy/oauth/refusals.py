@@ -86,7 +86,7 @@ _P, _T, _M = Meaning.PERMANENT, Meaning.TEMPORARY, Meaning.MISCONFIGURED
 _CODES: Final[Mapping[str, _Known]] = {
     # RFC 6749 section 5.2
     "invalid_grant": _Known(
-        _P, "the refresh token, code or password is no longer accepted: authorise the account again"
+        _P, "this refresh token, code or password is not accepted: authorise the account again, or correct the password"
     ),
     "invalid_client": _Known(_M, "check client_id and client_secret"),
     "unauthorized_client": _Known(_M, "allow this grant type for the client at the provider, or change oauth2_flow"),

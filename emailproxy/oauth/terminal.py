@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -41,6 +42,8 @@ async def read_pasted_redirects(
     except (OSError, ValueError, AttributeError):  # a service may have no standard input at all
         log.debug("no terminal to paste into")
         return
+    if os.isatty(descriptor) and not _in_background(descriptor):
+        log.info("the address that a sign-in ends at can be pasted into this terminal")
     asked: str | None = None
     async for line in _lines(descriptor):
         text = line.strip()
@@ -48,8 +51,10 @@ async def read_pasted_redirects(
             continue
         outcome = await consents.complete(text, confirmed=text == asked)
         asked = text if outcome.kind is OutcomeKind.UNCONFIRMED else None
-        sink.write(_sentence(outcome) + "\n")
-        sink.flush()
+        # A terminal that is gone takes nothing with it: what became of the answer is in the log as well.
+        with contextlib.suppress(OSError, ValueError):
+            sink.write(_sentence(outcome) + "\n")
+            sink.flush()
 
 
 async def _lines(descriptor: int) -> AsyncIterator[str]:
@@ -81,13 +86,26 @@ async def _read(descriptor: int) -> bytes:
         # Not pollable: a regular file, /dev/null, or Windows. A thread waits instead, and is left behind at the end.
         pass
     else:
+        return _taken(descriptor)
+    return await trio.to_thread.run_sync(_taken, descriptor, abandon_on_cancel=True)
+
+
+def _taken(descriptor: int) -> bytes:
+    try:
         return os.read(descriptor, _CHUNK)
-    return await trio.to_thread.run_sync(os.read, descriptor, _CHUNK, abandon_on_cancel=True)
+    except OSError as error:  # a terminal that hung up (EIO), a folder: an end like another
+        log.debug("standard input cannot be read: %s", error.strerror)
+        return b""
 
 
 def _in_background(descriptor: int) -> bool:
     """Whether this is a terminal whose input belongs to another job of the shell."""
-    return os.isatty(descriptor) and hasattr(os, "tcgetpgrp") and os.tcgetpgrp(descriptor) != os.getpgrp()
+    if not os.isatty(descriptor) or not hasattr(os, "tcgetpgrp"):
+        return False
+    try:
+        return os.tcgetpgrp(descriptor) != os.getpgrp()
+    except OSError:  # not the terminal that controls this process: nobody's job runs there
+        return False
 
 
 def _sentence(outcome: Outcome) -> str:

@@ -58,6 +58,9 @@ LAST_CALL: Final = 10.0
 """A token that expires sooner than this may be dead when the mail server looks at it."""
 PATIENCE: Final = 5.0
 """Seconds that a login waits for a refresh while the old token is still good: more than a healthy provider takes."""
+LAST_REQUESTS: Final = 5.0
+"""Seconds that token requests under way get when the proxy stops: several times what a healthy provider takes, half of
+what container runtimes wait before they kill."""
 FORCED_SECONDS: Final = 60.0
 FORCED_LIMIT: Final = 5
 """Tokens refused by the mail server that are replaced within `FORCED_SECONDS`: one for each protocol and two more. A
@@ -165,7 +168,8 @@ class TokenBroker:
         """
         if not self._settings().delete_account_token_on_password_error:
             raise wrong_password(login.name)
-        if login.account.client_secret is None and record.client_secret_encrypted is not None:
+        sealed = record.client_secret_encrypted is not None or login.account.inherited_secret is not None
+        if login.account.client_secret is None and sealed:
             raise wrong_password(login.name, "and the client secret is sealed with that password too")
         if login.flow.provider_checks_password:
             if self._vault.passwords.judged_wrong(login.digest):
@@ -237,7 +241,7 @@ class TokenBroker:
             if tried.refresh is None or tried.dead:
                 return None
             try:
-                response = await refresh(self._endpoint, login.account, self._client(login, tried), tried.refresh)
+                response = await refresh(self._endpoint, login.account, await self._client(login, tried), tried.refresh)
             except TokenEndpointError as error:
                 if error.meaning is not Meaning.PERMANENT:
                     raise no_token(login.name, error, FailureKind.TEMPORARY) from None
@@ -254,12 +258,14 @@ class TokenBroker:
             return kept.access
         return None
 
-    def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
+    async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
         """How we identify ourselves for this login."""
         account = login.account
         if not account.client_id:
             raise TokenEndpointError.misconfigured("client_id is missing")
         secret = account.client_secret or (opened.client_secret if opened is not None else None)
+        if secret is None:
+            secret = await self._vault.inherited_secret(login)
         if secret is None and account.jwt_certificate_path is not None:
             raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
         if (
@@ -291,7 +297,7 @@ class TokenBroker:
 
         outcome = Outcome(OutcomeKind.FAILED, login.name, "The proxy is shutting down.")
         try:
-            client = self._client(login, self._vault.held(login))
+            client = await self._client(login, self._vault.held(login))
             grant = Grant(login.account, client, login.password, self._endpoint, ask_person)
             response = await login.flow.obtain(grant)
             with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
@@ -346,7 +352,10 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
 ) -> AsyncIterator[TokenBroker]:
-    """Open a broker. On the way out its flights are cancelled; a save under way is finished first.
+    """Open a broker.
+
+    On the way out its flights are cancelled; a token request under way gets `LAST_REQUESTS` seconds to bring its answer
+    into the store, and a save under way is finished.
 
     Args:
         records: the store's asynchronous face.
@@ -373,4 +382,7 @@ async def open_broker(
             settings=settings,
             now=now,
         )
+        # The provider may have voided the refresh token or the code already, and its answer has the only new one.
+        with trio.move_on_after(LAST_REQUESTS, shield=True):
+            await endpoint.quiet()
         nursery.cancel_scope.cancel()

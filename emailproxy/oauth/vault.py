@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from emailproxy.config.model import Account, Settings
+from emailproxy.config.model import Account, SealedSecret, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.endpoint import TokenResponse
 from emailproxy.oauth.explain import failed, no_store, wrong_password
@@ -137,12 +137,14 @@ class Vault:
         if stored is None:
             if latest is not None and not latest.unsaved:
                 self.keeper.forget(login.name)
+            await self._check_inherited(login)
             return None
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
             self._seen[login.name] = trio.current_time()
             return held
         if check_value(stored.record) is None:
+            await self._check_inherited(login)
             return None
         if parse_salt(stored.record.token_salt) is None:
             _complain_of_salt(login)
@@ -166,16 +168,52 @@ class Vault:
         salt, sealed = parse_salt(record.token_salt), check_value(record)
         if salt is None or sealed is None:
             return None
-        candidates = self._iterations.candidates(record.token_iterations)
+        key = await self._key_of(login, salt, self._iterations.candidates(record.token_iterations), sealed)
+        return open_stored(login.name, stored, login.digest, key) if key is not None else None
+
+    async def inherited_secret(self, login: Login) -> Secret | None:
+        """The client secret that a catch-all template holds for this account, opened; None if there is none.
+
+        Raises:
+            LoginFailed: it is sealed with another password than this account's.
+        """
+        inherited = login.account.inherited_secret
+        if inherited is None:
+            return None
+        secret = await self._unlock_inherited(login, inherited)
+        if secret is None:
+            raise failed(
+                FailureKind.MISCONFIGURED,
+                login.name,
+                "the client secret in the catch-all section is sealed with another password than this account's",
+            )
+        return secret
+
+    async def _check_inherited(self, login: Login) -> None:
+        """An account without a record of its own: the password must open what it inherits, or it is wrong."""
+        inherited = login.account.inherited_secret
+        if inherited is None or login.account.client_secret is not None:
+            return
+        if await self._unlock_inherited(login, inherited) is None:
+            raise WrongPasswordError(Record(client_secret_encrypted=inherited.value))
+
+    async def _unlock_inherited(self, login: Login, inherited: SealedSecret) -> Secret | None:
+        salt = parse_salt(inherited.token_salt)
+        if salt is None:
+            raise failed(FailureKind.MISCONFIGURED, login.name, "token_salt in the catch-all section is no base64")
+        key = await self._key_of(login, salt, self._iterations.candidates(inherited.token_iterations), inherited.value)
+        return key.open(inherited.value) if key is not None else None
+
+    async def _key_of(self, login: Login, salt: bytes, candidates: tuple[int, ...], sealed: str) -> SealingKey | None:
+        """The key of the login's password that opens `sealed`; None if the password is wrong."""
         try:
-            key = await self.passwords.unlock(
+            return await self.passwords.unlock(
                 login.name, login.password, salt=salt, candidates=candidates, sealed=sealed
             )
         except TooManyChecksError:
             raise failed(
                 FailureKind.TEMPORARY, login.name, "too many different passwords are being tried; this one was not"
             ) from None
-        return open_stored(login.name, stored, login.digest, key) if key is not None else None
 
     # --- sealing ------------------------------------------------------------------------------------------------------
 
@@ -202,7 +240,9 @@ class Vault:
             key = held.key if held.key.iterations >= target else await self._new_key(login, held.key.salt, target)
             opened = replace(held, key=key, base=known, version=version)
         else:
-            opened = Opened(login.digest, await self._new_key(login, new_salt(), target), known, version)
+            opened = Opened(
+                login.digest, await self._new_key(login, _first_salt(login.account), target), known, version
+            )
         if login.flow.interactive and response.refresh_token is None:
             log.warning(
                 "account %s: the provider gave no refresh token, so a person is asked again when the token expires; "
@@ -259,6 +299,16 @@ class Vault:
             log.info("account %s: not sealed anew: %s", foreign(login.name), error)
         finally:
             self._rotating.discard(login.name)
+
+
+def _first_salt(account: Account) -> bytes:
+    """The salt of an account's first record: a fresh one, but for an account that inherits a sealed secret.
+
+    That one gets the secret's, since the classic proxy opens an account's values and what it inherits with one key.
+    """
+    inherited = account.inherited_secret
+    shared = parse_salt(inherited.token_salt) if inherited is not None and account.client_secret is None else None
+    return shared or new_salt()
 
 
 def _complain_of_salt(login: Login) -> None:

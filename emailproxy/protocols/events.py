@@ -16,7 +16,7 @@ Any exception that leaves a machine is a bug: what the peer does wrong is an eve
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from emailproxy.failures import Failure
@@ -95,6 +95,8 @@ class CommandRefused:
 
     command: str
     """The verb alone, upper case, cut to 32 printable characters: never an argument."""
+    reason: str = field(default="", compare=False)
+    """Our own words to the client, for the log. Dialogues show the reply itself, so it tells no events apart."""
 
 
 @dataclass(frozen=True, slots=True)

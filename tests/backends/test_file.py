@@ -143,6 +143,37 @@ class TestSave:
         store.save(USER, RECORD, known)  # type: ignore[arg-type]
         assert b"Ask Bob" in path.read_bytes()
 
+    def test_a_change_by_a_person_while_the_disk_is_slow_is_kept(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An editor does not know of our lock, and flushing to the disk may take seconds."""
+        store = FileStore(path)
+        flush = os.fsync
+        edits = [b"Ask Bob", b"Ask Eve"]
+
+        def slow(descriptor: int) -> None:
+            flush(descriptor)
+            if edits:
+                text = path.read_bytes()
+                path.write_bytes(text.replace(b"Ask Ada", edits[0]).replace(b"Ask Bob", edits.pop(0)))
+
+        monkeypatch.setattr(os, "fsync", slow)
+        store.save(USER, RECORD, version(store))  # type: ignore[arg-type]
+        assert b"Ask Eve" in path.read_bytes()
+        assert b"gAA-refresh" in path.read_bytes()
+        assert b"Ask Eve" in path.with_name(path.name + ".bak").read_bytes()
+        assert not edits
+
+    def test_a_file_that_never_stands_still_is_left_alone(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = FileStore(path)
+        known = version(store)
+        count = iter(range(1000))
+        monkeypatch.setattr(os, "fsync", lambda _: path.write_bytes(HUMAN + b"\n; %d" % next(count)))
+        with pytest.raises(StoreUnavailableError, match="changes faster than it can be saved"):
+            store.save(USER, RECORD, known)  # type: ignore[arg-type]
+        assert b"gAA-refresh" not in path.read_bytes()
+        assert not list(path.parent.glob(".*"))
+
     def test_a_change_of_the_record_in_between_is_a_conflict(self, path: Path) -> None:
         store = FileStore(path)
         known = version(store)

@@ -6,6 +6,7 @@ import pytest
 
 from emailproxy.config import Account
 from emailproxy.config.accounts import FLOWS
+from emailproxy.config.model import SealedSecret
 
 from .conftest import ACCOUNT, SERVER, Load
 
@@ -235,3 +236,53 @@ class TestNames:
         values = {"permission_url": "https://login.example.com/a", "redirect_uri": "http://localhost"}
         outcome = loaded(SERVER + account(**{**values, option: "*** your value ***"}))
         assert outcome.warning()[:2] == ("ada@example.com", option)
+
+
+class TestInheritedSecret:
+    SEALED = "token_salt = c2FsdA==\ntoken_iterations = 870000\nclient_secret_encrypted = gAAAAA-secret\n"
+    FLOW = "oauth2_flow = client_credentials\n"
+
+    def test_of_the_domain(self, loaded: Load) -> None:
+        good = loaded(
+            SERVER + CATCH_ALL + account("@Example.com") + self.FLOW + self.SEALED + account() + self.FLOW
+        ).good
+        expected = SealedSecret("gAAAAA-secret", "c2FsdA==", 870_000)
+        assert good.accounts["ada@example.com"].inherited_secret == expected
+        caught = good.account("bob@example.com")
+        assert caught is not None
+        assert caught.inherited_secret == expected
+
+    def test_of_everybody_and_old(self, loaded: Load) -> None:
+        sealed = self.SEALED.replace("token_iterations = 870000\n", "")
+        good = loaded(SERVER + CATCH_ALL + account("@") + self.FLOW + sealed).good
+        caught = good.account("bob@example.com")
+        assert caught is not None
+        assert caught.inherited_secret == SealedSecret("gAAAAA-secret", "c2FsdA==", 100_000)
+
+    def test_not_an_account_s_own(self, loaded: Load) -> None:
+        """That is in its record, which a store keeps."""
+        good = loaded(SERVER + CATCH_ALL + account() + self.FLOW + self.SEALED).good
+        assert good.accounts["ada@example.com"].inherited_secret is None
+
+    def test_not_of_another_domain(self, loaded: Load) -> None:
+        text = account("@example.org") + self.FLOW + self.SEALED + account() + self.FLOW
+        assert loaded(SERVER + CATCH_ALL + text).good.accounts["ada@example.com"].inherited_secret is None
+
+    def test_not_without_catch_all(self, loaded: Load) -> None:
+        text = account("@example.com") + self.FLOW + self.SEALED + account() + self.FLOW
+        assert loaded(SERVER + text).good.accounts["ada@example.com"].inherited_secret is None
+
+    def test_without_its_salt(self, loaded: Load) -> None:
+        outcome = loaded(SERVER + CATCH_ALL + account("@") + self.FLOW + "client_secret_encrypted = gAAAAA-secret\n")
+        section, option, text = outcome.warning()
+        assert (section, option) == ("@", "client_secret_encrypted")
+        assert "token_salt" in text
+        assert outcome.good.templates["@"].inherited_secret is None
+
+    def test_with_a_count_that_is_none(self, loaded: Load) -> None:
+        outcome = loaded(SERVER + CATCH_ALL + account("@") + self.FLOW + self.SEALED.replace("870000", "many"))
+        assert outcome.fault()[:2] == ("@", "token_iterations")
+
+    def test_is_not_printed(self, loaded: Load) -> None:
+        good = loaded(SERVER + CATCH_ALL + account("@") + self.FLOW + self.SEALED).good
+        assert "gAAAAA-secret" not in repr(good)

@@ -56,11 +56,11 @@ def test_a_changed_copy_looks_up_its_own_accounts() -> None:
 
 def test_thousands_of_accounts_are_looked_up_at_once() -> None:
     many = config(*(f"User{number}@example.com" for number in range(20_000)))
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(1000):
         assert many.account("user19999@EXAMPLE.com") is not None
     # Microseconds each; a walk through all of them would take seconds.
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_fault_in_one_line() -> None:

@@ -72,10 +72,25 @@ def test_required(loaded: Load, option: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://mail.example.com", "mail.example.com:993", "mail example.com", "user@mail.example.com", "a/b"]
+    "address",
+    [
+        "https://mail.example.com",
+        "mail.example.com:993",
+        "mail example.com",
+        "user@mail.example.com",
+        "a/b",
+        "mail..example.com",
+        ".example.com",
+        "x" * 64 + ".example.com",
+    ],
 )
 def test_no_host_name(loaded: Load, address: str) -> None:
     assert "is no host name" in loaded(server("IMAP-1993", server_address=address) + ACCOUNT).fault()[2]
+
+
+@pytest.mark.parametrize("address", ["a..b", "x" * 64])
+def test_no_local_address(loaded: Load, address: str) -> None:
+    assert loaded(server("IMAP-1993", local_address=address) + ACCOUNT).fault()[1] == "local_address"
 
 
 @pytest.mark.parametrize("address", ["mail.example.com", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "mäil.example"])
@@ -137,6 +152,42 @@ def test_one_port_twice(loaded: Load, one: str | None, other: str | None) -> Non
         section, _, problem = loaded(text + ACCOUNT).fault()
         assert section == "POP-1993"
         assert "port 1993 is also the port of [IMAP-1993]" in problem
+
+
+def test_one_port_twice_is_said_beside_other_faults(loaded: Load) -> None:
+    """Or the next start would find what this one could have told."""
+    text = server("IMAP-1993", server_port="imap") + server("POP-1993", server_address=None)
+    told = [f"[{fault.section}] {fault.problem}" for fault in loaded(text + ACCOUNT).faults]
+    assert "[POP-1993] port 1993 is also the port of [IMAP-1993]" in told
+    assert len(told) == 3
+
+
+def test_a_port_that_is_none_is_said_once(loaded: Load) -> None:
+    told = loaded(server("IMAP-0") + server("POP-0") + ACCOUNT).faults
+    assert ["outside" in fault.problem for fault in told] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("port", "options", "option"),
+    [
+        (993, {"starttls": "True"}, "starttls"),
+        (995, {"server_starttls": "True"}, "server_starttls"),
+        (465, {"server_starttls": "True", "starttls": "False"}, "server_starttls"),
+        (587, {}, "server_port"),
+        (143, {"server_starttls": "False"}, "server_port"),
+    ],
+)
+def test_a_port_for_the_other_kind_of_tls(loaded: Load, port: int, options: dict[str, str], option: str) -> None:
+    """The classic proxy ignored ``starttls`` for IMAP and POP; here the two sides would wait for each other."""
+    section, where, text = loaded(server("IMAP-1993", server_port=port, **options) + ACCOUNT).warning()
+    assert (section, where) == ("IMAP-1993", option)
+    assert f"port {port}" in text
+
+
+@pytest.mark.parametrize(("port", "starttls"), [(993, False), (587, True), (2525, True), (2525, False)])
+def test_a_port_for_this_kind_of_tls(loaded: Load, port: int, starttls: bool) -> None:
+    text = server("SMTP-1587", server_port=port, server_starttls=starttls)
+    assert loaded(text + ACCOUNT).good.warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,8 @@
-"""The demonstration as a user runs it: in process, as a command, and by hand with curl."""
+"""The demonstration as a user runs it: in process and as a command; `tests.e2e.test_demo` goes on by hand."""
 
 import os
-import re
-import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +10,7 @@ import pytest
 from emailproxy.demo import mail, run_demo
 from emailproxy.testing.provider import oauth
 
-COMMAND = [sys.executable, "-m", "emailproxy", "demo"]
+from .running import COMMAND, running_demo
 
 
 async def test_every_step_works(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,42 +63,10 @@ def test_a_plain_terminal_and_a_proxy_for_the_internet_do_no_harm() -> None:
     assert done.stderr == ""
 
 
-@contextmanager
-def running_demo() -> Generator[tuple[subprocess.Popen[str], str]]:
-    """The demonstration after its last step, and what it has printed by then."""
-    environment = os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-    with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        assert process.stdout is not None
-        printed = ""
-        try:
-            for line in process.stdout:
-                printed += line
-                if "pop3://" in line:
-                    break
-            yield process, printed
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_goes_on_until_interrupted(number: signal.Signals) -> None:
     with running_demo() as (process, printed):
         assert "password   demo-password" in printed
         assert process.poll() is None
         process.send_signal(number)
-        assert process.wait(10) == 0
-
-
-@pytest.mark.e2e  # needs curl
-def test_the_printed_commands_work_as_typed() -> None:
-    with running_demo() as (process, printed):
-        commands = [line.strip() for line in printed.splitlines() if re.match(r"  (curl|printf) ", line)]
-        assert len(commands) == 3
-        for command in commands:
-            assert shlex.split(command)
-            done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
-            assert done.returncode == 0, f"{command}\n{done.stderr}"
-            if "printf" not in command:
-                assert "Subject: Hello from emailproxy" in done.stdout
-        process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0

@@ -18,6 +18,9 @@ from .world import world as running_world
 _BOXES = 48
 """Accounts of the shared proxy, each given to one test; an account costs the proxy one PBKDF2 when it is first used."""
 
+_TIME_LIMIT = 300
+"""Seconds for each test here: the first one waits until all servers run, and some wait for real deadlines."""
+
 StartProxy = Callable[..., Proxy]
 
 
@@ -26,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(_TIME_LIMIT))
 
 
 def _cannot(reason: str) -> NoReturn:

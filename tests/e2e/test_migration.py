@@ -81,6 +81,21 @@ def test_a_separate_file_for_the_tokens(
     assert kept.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("lifetime", [3600, -100])
+def test_tokens_of_the_configuration_file_move_to_a_separate_file(
+    start_proxy: StartProxy, accounts: Accounts, world: World, tmp_path: Path, lifetime: int
+) -> None:
+    """Nobody authorises again because ``--cache-store`` is new, as with the classic proxy."""
+    kept = tmp_path / "tokens.config"
+    proxy = start_proxy({USER: accounts.authorised(USER, lifetime=lifetime)}, "--cache-store", str(kept))
+    before = proxy.path.read_bytes()
+    world.oauth.reset()
+    log_in(proxy)
+    assert world.oauth.requests() == ({} if lifetime > 0 else {"total": 1, "refresh_token": 1})
+    assert proxy.path.read_bytes() == before
+    assert kept.exists() == (lifetime < 0)
+
+
 def test_the_previous_copy_is_kept(start_proxy: StartProxy, accounts: Accounts) -> None:
     proxy = start_proxy({USER: accounts.authorised(USER, lifetime=-100)})
     before = proxy.path.read_bytes()

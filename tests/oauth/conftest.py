@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import trio.testing
+
+from tests.clocks import PatientClock
 
 
 @pytest.fixture
-def patient_clock() -> trio.testing.MockClock:
-    """Virtual time that jumps only when nothing happened for a while: a key derivation in a thread is not nothing."""
-    return trio.testing.MockClock(autojump_threshold=0.05)
+def patient_clock() -> PatientClock:
+    """Virtual time that waits for threads: a key derivation is not idleness."""
+    return PatientClock()

@@ -177,10 +177,15 @@ class World:
     settings: Settings
     announced: list[Pending] = field(default_factory=list)
 
+    async def somebody_is_asked(self, times: int = 1) -> None:
+        """Wait until so many authorisations wait for a person; a minute of the test's clock is more than it takes."""
+        with trio.fail_after(60):
+            while len(self.consents.pending()) < times:
+                await trio.sleep(0.01)
+
     async def person(self, *, code: str = "the-code", number: int = -1, confirmed: bool = False) -> Any:
         """Somebody signs in at the address that was announced last and is sent back."""
-        while not self.consents.pending():
-            await trio.sleep(0.01)
+        await self.somebody_is_asked()
         pending = self.consents.pending()[number]
         return await self.consents.complete(redirect(pending, code=code), confirmed=confirmed)
 

@@ -90,7 +90,9 @@ async def test_the_answer_waits_for_the_exchange() -> None:
         (url(base="http://localhost:8080"), OutcomeKind.UNKNOWN),
     ],
 )
-async def test_what_is_no_answer_ends_nothing(given: str, kind: OutcomeKind) -> None:
+async def test_what_is_no_answer_ends_nothing(
+    given: str, kind: OutcomeKind, autojump_clock: trio.testing.MockClock
+) -> None:
     consents = Consents()
     pending = begin(consents)
     with trio.fail_after(1):
@@ -210,7 +212,9 @@ async def test_wrong_passwords_cannot_fill_all_places() -> None:
     begin(consents, "the owner's")
 
 
-async def test_a_new_password_must_be_confirmed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_new_password_must_be_confirmed(
+    caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
+) -> None:
     consents, codes = Consents(), list[str]()
     pending = begin(consents, replaces=True, client="192.0.2.1")
     assert "only if the password was changed" in caplog.text

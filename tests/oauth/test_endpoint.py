@@ -148,11 +148,35 @@ async def test_silence_is_temporary_after_two_deadlines(autojump_clock: trio.tes
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"null", b'"text"', b"{", b"<html>", b"\xff\xfe", b"[" * 100_000, b'{"access_token": ""}']
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{",
+        b"<html>",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"access_token": ""}',
+        b'{"access_token": "\\ud800"}',
+        b'{"access_token": "a\\u0001auth=Bearer b"}',
+        b'{"access_token": "a", "refresh_token": "\\udfff"}',
+    ],
 )
 async def test_answers_that_are_no_token(body: bytes, autojump_clock: trio.testing.MockClock) -> None:
     error, _ = await refused(httpx2.Response(200, content=body), httpx2.Response(200, content=body))
     assert error.meaning is Meaning.TEMPORARY
+
+
+async def test_what_an_endpoint_quotes_of_our_secrets_is_masked() -> None:
+    told = {"error_description": "client_secret 'cs-12345' and token 'rt-12345' and code 'code-1' do not match"}
+    async with open_endpoint(transport=Provider(refusal(**told), refusal(**told))) as endpoint:
+        client = ClientCredentials("the id", Secret("cs-12345"))
+        with pytest.raises(TokenEndpointError, match=r"'\[secret\]' and token '\[secret\]' and code 'code-1' do not"):
+            await endpoint.refresh(URL, client, Secret("rt-12345"))
+        with pytest.raises(TokenEndpointError, match=r"'\[secret\]' and token 'rt-12345' and code '\[secret\]' do not"):
+            await endpoint.grant(URL, client, "authorization_code", {"code": "code-1"})
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -215,11 +239,11 @@ async def server(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
     """A server that reads one head and lets `handler` answer."""
 
     async def visit(raw: trio.SocketStream) -> None:
-        stream: trio.abc.Stream = raw if tls is None else trio.SSLStream(raw, tls, server_side=True)
+        stream = raw if tls is None else trio.SSLStream(raw, tls, server_side=True)
         head = b""
         try:
             while b"\r\n\r\n" not in head:
-                part = await stream.receive_some(65536)  # type: ignore[attr-defined]
+                part = await stream.receive_some(65536)
                 if not part:
                     return
                 head += part

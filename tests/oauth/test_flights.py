@@ -61,7 +61,7 @@ async def test_a_fault_of_ours_ends_the_waiters_not_the_nursery(caplog: pytest.L
 async def test_closing_tells_those_who_wait() -> None:
     kinds: list[FailureKind] = []
     async with trio.open_nursery() as waiters, trio.open_nursery() as nursery:
-        flight = Flights(nursery).join("k", trio.sleep_forever)  # type: ignore[arg-type]
+        flight = Flights(nursery).join("k", trio.sleep_forever)
 
         async def wait() -> None:
             with pytest.raises(LoginFailed) as info:

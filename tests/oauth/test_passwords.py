@@ -8,6 +8,7 @@ from emailproxy.oauth import passwords as module
 from emailproxy.oauth.passwords import Passwords, TooManyChecksError
 from emailproxy.oauth.sealing import SealingKey, derive_key
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 
 SALT = b"s" * 16
 RIGHT, WRONG = Secret("right"), Secret("wrong")
@@ -75,7 +76,7 @@ async def test_ten_wrong_ones_at_once_are_one_derivation(derivations: Derivation
 
 
 async def test_a_wrong_password_is_remembered_for_five_minutes(
-    derivations: Derivations, patient_clock: trio.testing.MockClock
+    derivations: Derivations, patient_clock: PatientClock
 ) -> None:
     known = Passwords()
     assert await unlock(known, WRONG) is None
@@ -151,7 +152,7 @@ def test_digests_differ_by_account_password_and_process() -> None:
     assert known.digest("a", RIGHT) != Passwords().digest("a", RIGHT)
 
 
-async def test_the_providers_verdict_is_remembered(patient_clock: trio.testing.MockClock) -> None:
+async def test_the_providers_verdict_is_remembered(patient_clock: PatientClock) -> None:
     known = Passwords()
     digest = known.digest("ada", WRONG)
     assert not known.judged_wrong(digest)

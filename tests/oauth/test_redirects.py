@@ -3,7 +3,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from html.parser import HTMLParser
 from urllib.parse import urlencode
@@ -16,16 +16,12 @@ from emailproxy.config.model import Account
 from emailproxy.oauth import redirects as module
 from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.redirects import RedirectAddress, redirect_addresses, serve_redirects
+from tests.conftest import FreePort
+from tests.ports import reserve
 
 from .support import ACCOUNT
 
 DONE = Outcome(OutcomeKind.AUTHORISED, ACCOUNT.name, "The account is authorised.")
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 class Place:
@@ -56,22 +52,19 @@ class Place:
 
 
 @asynccontextmanager
-async def place(*, replaces: bool = False, **changes: str) -> AsyncIterator[Place]:
-    port = free_port()
-    account = replace(ACCOUNT, redirect_uri=f"http://localhost:{port}/done", **changes)
-    if "redirect_listen_address" in changes:
-        account = replace(
-            account, redirect_listen_address=changes["redirect_listen_address"].replace("PORT", str(port))
-        )
+async def place(*, replaces: bool = False, listen: str | None = None) -> AsyncIterator[Place]:
     consents = Consents()
-    pending = consents.begin(
-        account, "https://provider.test/", state="the-state", client="192.0.2.1", replaces=replaces
-    )
-    async with trio.open_nursery() as nursery:
-        await nursery.start(serve_redirects, [account], consents)
-        with trio.fail_after(20):
-            yield Place(port, consents, pending)
-        nursery.cancel_scope.cancel()
+    with ExitStack() as held:
+        port = reserve(held)
+        account = at(f"http://localhost:{port}/done", listen.replace("PORT", str(port)) if listen else None)
+        pending = consents.begin(
+            account, "https://provider.test/", state="the-state", client="192.0.2.1", replaces=replaces
+        )
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve_redirects, [account], consents)
+            with trio.fail_after(20):
+                yield Place(port, consents, pending)
+            nursery.cancel_scope.cancel()
 
 
 OK = "/done?code=abc&state=the-state"
@@ -218,7 +211,7 @@ async def test_a_new_password_is_confirmed_on_the_page(confirm: str) -> None:
 
 
 async def test_behind_a_reverse_proxy_any_path_will_do() -> None:
-    async with place(redirect_listen_address="http://127.0.0.1:PORT") as p, trio.open_nursery() as nursery:
+    async with place(listen="http://127.0.0.1:PORT") as p, trio.open_nursery() as nursery:
         nursery.start_soon(p.exchange)
         assert (await p.get("/rewritten?code=abc&state=the-state")).startswith("HTTP/1.1 200 ")
 
@@ -227,20 +220,21 @@ async def test_too_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 2)
     async with place() as p, await trio.open_tcp_stream("127.0.0.1", p.port) as one:
         async with await trio.open_tcp_stream("127.0.0.1", p.port) as two:
-            await trio.sleep(0.05)
+            await trio.testing.wait_all_tasks_blocked()
             assert await p.get("/done") == ""
             await one.aclose()
             await two.aclose()
-        await trio.sleep(0.05)
-        assert (await p.get("/done")).startswith("HTTP/1.1 200 ")
+        while not (answer := await p.get("/done")):
+            pass  # they have not been seen to leave yet
+        assert answer.startswith("HTTP/1.1 200 ")
 
 
-async def test_a_port_in_use_is_said_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_port_in_use_is_said_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
     caplog.set_level(logging.INFO)
     taken, free = free_port(), free_port()
-    with socket.socket() as occupant:
-        occupant.bind(("127.0.0.1", taken))
-        occupant.listen()
+    with socket.create_server(("127.0.0.1", taken)):
         accounts = [replace(ACCOUNT, redirect_uri=f"http://127.0.0.1:{port}") for port in (taken, free)]
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_redirects, accounts, Consents())
@@ -287,3 +281,12 @@ def test_addresses_are_shared_and_distinct(caplog: pytest.LogCaptureFixture) -> 
 def test_what_cannot_be_listened_at_is_said(uri: str, caplog: pytest.LogCaptureFixture) -> None:
     assert redirect_addresses([at(uri)]) == []
     assert "redirect_listen_address" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["not..encodable", "x" * 64])
+async def test_a_host_that_cannot_be_one_is_said_and_ends_nothing(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    account = replace(ACCOUNT, redirect_uri=f"http://{host}:8080", permission_url="https://provider.example/authorize")
+    async with trio.open_nursery() as nursery:
+        assert await nursery.start(serve_redirects, [account], Consents()) == []
+        nursery.cancel_scope.cancel()
+    assert f"{host} is no host name" in caplog.text

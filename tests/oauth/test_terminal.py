@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from pathlib import Path
@@ -85,6 +86,37 @@ async def test_a_file(tmp_path: Path) -> None:
     assert "not the address" in sink.getvalue()
 
 
+async def test_a_terminal_that_hung_up_ends_the_reading_and_nothing_else() -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave) as source:
+        os.close(master)
+        with trio.fail_after(5):
+            await read_pasted_redirects(Consents(), source=source, sink=io.StringIO())
+
+
+async def test_a_folder_as_standard_input(tmp_path: Path) -> None:
+    class Folder(io.StringIO):
+        def fileno(self) -> int:
+            return descriptor
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with trio.fail_after(5):
+            await read_pasted_redirects(Consents(), source=Folder(), sink=io.StringIO())
+    finally:
+        os.close(descriptor)
+
+
+async def test_answers_that_nobody_can_read_any_more_end_nothing() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"hello\n" * 3)
+    os.close(writer)
+    gone, sink = os.pipe()
+    os.close(gone)
+    with os.fdopen(reader) as source, contextlib.suppress(BrokenPipeError), os.fdopen(sink, "w") as closed:
+        await read_pasted_redirects(Consents(), source=source, sink=closed)
+
+
 async def test_it_can_be_cancelled_and_takes_nothing() -> None:
     reader, writer = os.pipe()
     with os.fdopen(reader, "rb") as source:
@@ -107,3 +139,24 @@ async def test_a_terminal_of_another_job_is_left_alone(monkeypatch: pytest.Monke
             await read_pasted_redirects(Consents(), source=source, sink=io.StringIO())
         assert scope.cancelled_caught
     os.close(main)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="a pseudo-terminal is needed")
+async def test_a_terminal_is_told_what_it_is_for(caplog: pytest.LogCaptureFixture) -> None:
+    """A person reads there where the browser's address goes; a pipe or a service's input needs no such word."""
+    caplog.set_level("INFO", logger="emailproxy.consent")
+    consents = Consents()
+    told = await paste(consents, begin(consents), PASTED)
+    assert "authorised" in told
+    assert "can be pasted" not in caplog.text
+    leader, follower = os.openpty()
+    try:
+        with os.fdopen(follower) as source:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(lambda: read_pasted_redirects(consents, source=source, sink=io.StringIO()))
+                with trio.fail_after(5):
+                    while "can be pasted into this terminal" not in caplog.text:
+                        await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+    finally:
+        os.close(leader)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.config.model import Settings
 from emailproxy.oauth import passwords
@@ -16,6 +15,7 @@ from emailproxy.oauth.sealing import SealingKey, derive_key
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record
+from tests.clocks import PatientClock
 
 from .support import ACCOUNT, FEW, PASSWORD, WRONG, MemoryRecords, now, sealed_record
 
@@ -33,7 +33,7 @@ def login(v: Vault, password: Secret) -> Login:
 
 
 async def test_wrong_and_right_passwords_cost_one_derivation_each(
-    patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    patient_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     derived: list[int] = []
 
@@ -52,7 +52,7 @@ async def test_wrong_and_right_passwords_cost_one_derivation_each(
 
 
 async def test_another_version_with_the_same_salt_costs_no_derivation(
-    patient_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    patient_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with vault(sealed_record()) as (v, records):
         await v.open(login(v, PASSWORD))
@@ -64,7 +64,7 @@ async def test_another_version_with_the_same_salt_costs_no_derivation(
         assert opened.access.value == Secret("theirs")
 
 
-async def test_a_new_password_of_another_process_is_accepted_at_once(patient_clock: MockClock) -> None:
+async def test_a_new_password_of_another_process_is_accepted_at_once(patient_clock: PatientClock) -> None:
     async with vault(sealed_record()) as (v, records):
         await v.open(login(v, PASSWORD))
         records.put(sealed_record(password=WRONG, salt=b"t" * 16))

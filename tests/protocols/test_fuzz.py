@@ -69,8 +69,10 @@ def drive(machine: Any, pieces: list[bytes]) -> list[object]:
                         machine.refuse(WRONG)
                 case StartTls():
                     machine.secured()
-                case CommandRefused(command):
+                case CommandRefused(command, reason):
                     assert re.fullmatch(r"[A-Z]{2,12}|\(unknown\)", command)
+                    assert reason
+                    assert text_is_fit(reason)
                 case LoggedIn(lines, capabilities, untagged):
                     assert lines
                     assert all(text_is_fit(line) for line in lines)

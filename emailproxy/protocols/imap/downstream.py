@@ -315,8 +315,9 @@ class DownstreamImap:
             return self._bad_arguments(command)
         if name not in SERVER_MECHANISMS:
             offered = ", ".join(SERVER_MECHANISMS)
-            self._send(b"%b NO Unsupported mechanism; use one of %b, or LOGIN" % (command.tag, offered.encode()))
-            return self._count("AUTHENTICATE")
+            text = f"Unsupported mechanism; use one of {offered}, or the command LOGIN"
+            self._send(b"%b NO %b" % (command.tag, text.encode()))
+            return self._count("AUTHENTICATE", text)
         self._exchange = PasswordExchange(name)
         return self._continue(self._exchange.begin(initial), "AUTHENTICATE")
 
@@ -353,7 +354,7 @@ class DownstreamImap:
             case Refusal.UNUSABLE:
                 sentence = "A user name and a password are needed"
                 self._out += replies.imap_no(self._tag, FailureKind.WRONG_CREDENTIALS, sentence)
-                return self._count(verb)
+                return self._count(verb, sentence)
 
     def _refuse_literal(self) -> DownstreamEvent | None:
         """Refuse the command whose line just came, if its literal need not be asked for."""
@@ -373,11 +374,13 @@ class DownstreamImap:
 
     def _bad(self, tag: bytes, verb: str, text: bytes) -> DownstreamEvent:
         self._send(b"%b BAD %b" % (tag, text))
-        return self._count(verb)
+        return self._count(verb, text.decode())
 
-    def _count(self, verb: str) -> DownstreamEvent:
+    def _count(self, verb: str, reason: str) -> DownstreamEvent:
         self._refused += 1
-        return self._abused(f"{MAX_REFUSED} refused commands") if self._refused > MAX_REFUSED else CommandRefused(verb)
+        if self._refused > MAX_REFUSED:
+            return self._abused(f"{MAX_REFUSED} refused commands")
+        return CommandRefused(verb, reason)
 
     def _abused(self, detail: str) -> DownstreamEvent:
         self._in.clear()

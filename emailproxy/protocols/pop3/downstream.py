@@ -255,7 +255,9 @@ class DownstreamPop3:
                 return self._err("AUTH", "AUTH takes a mechanism and an initial response")
         name = mechanism.upper().decode("ascii", "replace")
         if name not in SERVER_MECHANISMS:
-            return self._err("AUTH", f"Unsupported mechanism; use one of {', '.join(SERVER_MECHANISMS)}, or USER")
+            return self._err(
+                "AUTH", f"Unsupported mechanism; use one of {', '.join(SERVER_MECHANISMS)}, or the command USER"
+            )
         self._exchange = PasswordExchange(name)
         return self._continue(self._exchange.begin(initial), "AUTH")
 
@@ -294,15 +296,17 @@ class DownstreamPop3:
 
     def _no_credentials(self, verb: str) -> DownstreamEvent:
         self._out += replies.pop3_err(FailureKind.WRONG_CREDENTIALS, _NO_CREDENTIALS)
-        return self._count(verb)
+        return self._count(verb, _NO_CREDENTIALS)
 
     def _err(self, verb: str, text: str) -> DownstreamEvent:
         self._out += f"-ERR {text}\r\n".encode()
-        return self._count(verb)
+        return self._count(verb, text)
 
-    def _count(self, verb: str) -> DownstreamEvent:
+    def _count(self, verb: str, reason: str) -> DownstreamEvent:
         self._refused += 1
-        return self._abused(f"{MAX_REFUSED} refused commands") if self._refused > MAX_REFUSED else CommandRefused(verb)
+        if self._refused > MAX_REFUSED:
+            return self._abused(f"{MAX_REFUSED} refused commands")
+        return CommandRefused(verb, reason)
 
     def _abused(self, detail: str) -> DownstreamEvent:
         self._in.clear()

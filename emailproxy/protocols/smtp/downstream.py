@@ -314,7 +314,7 @@ class DownstreamSmtp:
             case Refusal.UNUSABLE:
                 sentence = "A user name and a password are needed"
                 self._out += replies.smtp_reply(FailureKind.WRONG_CREDENTIALS, sentence)
-                return self._count("AUTH")
+                return self._count("AUTH", sentence)
 
     def _introduce(self, argument: bytes) -> None:
         self._introduced = True
@@ -322,11 +322,13 @@ class DownstreamSmtp:
 
     def _no(self, verb: str, code: str, text: str) -> DownstreamEvent:
         self._reply(code, text)
-        return self._count(verb)
+        return self._count(verb, text)
 
-    def _count(self, verb: str) -> DownstreamEvent:
+    def _count(self, verb: str, reason: str) -> DownstreamEvent:
         self._refused += 1
-        return self._abused(f"{MAX_REFUSED} refused commands") if self._refused > MAX_REFUSED else CommandRefused(verb)
+        if self._refused > MAX_REFUSED:
+            return self._abused(f"{MAX_REFUSED} refused commands")
+        return CommandRefused(verb, reason)
 
     def _abused(self, detail: str) -> DownstreamEvent:
         self._in.clear()

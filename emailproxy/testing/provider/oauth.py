@@ -67,7 +67,7 @@ class OAuthServer:
         challenge = query.get("code_challenge")
         if challenge is not None and query.get("code_challenge_method") != "S256":
             return self._redirect(query.get("state"), redirect_uri, error="invalid_request")
-        user = query.get("login_hint", self._users[0])
+        user = query.get("login_hint", self._users[0]).lower()
         if user not in self._users:
             return self._redirect(query.get("state"), redirect_uri, error="access_denied")
         consent = self._switches.consent

@@ -56,7 +56,7 @@ class Gate:
         match = pattern.fullmatch(text)
         if match is None:
             return Refusal(None)
-        user = (match[1] or "").replace("=2C", ",").replace("=3D", "=")
+        user = (match[1] or "").replace("=2C", ",").replace("=3D", "=").lower()
         owner = self.issuer.user_of(match[2])
         mailbox = self.mailboxes.get(user or (owner or ""))
         if owner is None or mailbox is None or owner not in {ANY_USER, mailbox.user}:

@@ -57,7 +57,7 @@ class ProviderOptions:
 
     profile: Profile = GENERIC
     users: Mapping[str, str] = field(default_factory=lambda: {USER: "provider-password"})
-    """Mailboxes, and the password that the password grant wants. Names in lower case."""
+    """Mailboxes, and the password that the password grant wants. Names in lower case; who asks may use any."""
     clients: Mapping[str, str | None] = field(
         default_factory=lambda: {CLIENT_ID: CLIENT_SECRET, PUBLIC_CLIENT_ID: None}
     )

@@ -129,7 +129,7 @@ class TokenIssuer:
         return authorization.user
 
     def _check_password(self, form: Mapping[str, str]) -> str:
-        user = form.get("username", "")
+        user = form.get("username", "").lower()
         if not hmac.compare_digest(self.passwords.get(user, "").encode(), form.get("password", "").encode()) or (
             user not in self.passwords
         ):

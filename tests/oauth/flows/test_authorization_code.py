@@ -85,10 +85,16 @@ async def test_google_is_asked_for_a_refresh_token_each_time() -> None:
     assert query_of(url)["prompt"] == "consent"
 
 
-@pytest.mark.parametrize("missing", ["permission_url", "redirect_uri"])
-async def test_what_is_missing_is_said(missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "account"),
+    [
+        ("permission_url", replace(ACCOUNT, permission_url=None)),
+        ("redirect_uri", replace(ACCOUNT, redirect_uri=None)),
+    ],
+)
+async def test_what_is_missing_is_said(missing: str, account: Account) -> None:
     with pytest.raises(TokenEndpointError, match=missing) as caught:
-        await run(replace(ACCOUNT, **{missing: None}), Provider())
+        await run(account, Provider())
     assert caught.value.meaning is Meaning.MISCONFIGURED
 
 

@@ -280,7 +280,7 @@ AUTHENTICATES = [
         refused_login(
             f"P19 {mechanism} is refused plainly",
             f"1 AUTHENTICATE {mechanism}",
-            answer=S("1 NO Unsupported mechanism; use one of PLAIN, LOGIN, or LOGIN"),
+            answer=S("1 NO Unsupported mechanism; use one of PLAIN, LOGIN, or the command LOGIN"),
             verb="AUTHENTICATE",
         )
         for mechanism in ["CRAM-MD5", "NTLM", "XOAUTH2 dXNlcj0="]

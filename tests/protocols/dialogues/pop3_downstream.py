@@ -177,7 +177,11 @@ AUTHS = [
             ("with an empty response", "PLAIN =", MALFORMED),
             ("that is not base64", "PLAIN a:b", MALFORMED),
             ("with too much", "PLAIN a b", S("-ERR AUTH takes a mechanism and an initial response")),
-            ("P19 of another kind", "NTLM", S("-ERR Unsupported mechanism; use one of PLAIN, LOGIN, or USER")),
+            (
+                "P19 of another kind",
+                "NTLM",
+                S("-ERR Unsupported mechanism; use one of PLAIN, LOGIN, or the command USER"),
+            ),
         ]
     ],
     after_greeting(

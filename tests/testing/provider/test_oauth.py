@@ -96,6 +96,7 @@ async def test_authorization_request_without_a_known_client_or_address_is_not_re
             assert (await client.get(provider.authorization_url, params=parameters)).status_code == 400
         assert (await authorize(provider, client, response_type="token"))["error"] == "unsupported_response_type"
         assert (await authorize(provider, client, login_hint="other@example.com"))["error"] == "access_denied"
+        assert "code" in await authorize(provider, client, login_hint=USER.title())
 
 
 async def test_consent_page_has_two_buttons() -> None:
@@ -141,8 +142,9 @@ async def test_client_credentials_and_password() -> None:
         assert "refresh_token" not in own.json()
         public = await token(provider, client, grant_type="client_credentials", client_id=PUBLIC_CLIENT_ID)
         assert public.json()["error"] == "unauthorized_client"
-        good = await token(provider, client, grant_type="password", username=USER, password="provider-password")
-        assert provider.issuer.user_of(good.json()["access_token"]) == USER
+        for spelling in (USER, USER.upper()):
+            good = await token(provider, client, grant_type="password", username=spelling, password="provider-password")
+            assert provider.issuer.user_of(good.json()["access_token"]) == USER
         for user, password in ((USER, "x"), ("nobody@example.com", "")):
             bad = await token(provider, client, grant_type="password", username=user, password=password)
             assert bad.json()["error"] == "invalid_grant"

@@ -7,7 +7,8 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar, cast
 
 import pytest
 import trio
@@ -55,6 +56,13 @@ def imap_login(provider: Provider, token: str, user: str = USER, *, starttls: bo
     return client
 
 
+def fetched(imap: imaplib.IMAP4, number: str, items: str) -> bytes:
+    """The literal in the answer to a FETCH."""
+    _, parts = imap.fetch(number, items)
+    assert isinstance(parts[0], tuple)
+    return parts[0][1]
+
+
 def smtp_login(provider: Provider, token: str, *, starttls: bool = False) -> smtplib.SMTP:
     client: smtplib.SMTP
     if starttls:
@@ -75,6 +83,12 @@ def smtp_login(provider: Provider, token: str, *, starttls: bool = False) -> smt
     return client
 
 
+class _Pop3Lines(Protocol):
+    """poplib knows no AUTH and has no public way to send a line of one's own."""
+
+    def _shortcmd(self, line: str) -> bytes: ...
+
+
 def pop3_login(provider: Provider, token: str, *, stls: bool = False) -> poplib.POP3:
     client: poplib.POP3
     if stls:
@@ -82,11 +96,12 @@ def pop3_login(provider: Provider, token: str, *, stls: bool = False) -> poplib.
         client.stls(client_context(provider))
     else:
         client = poplib.POP3_SSL(provider.host, provider.pop3_port, context=client_context(provider))
+    command = cast("_Pop3Lines", client)._shortcmd
     try:
-        assert client._shortcmd("AUTH XOAUTH2") == b"+ "
-        answer = client._shortcmd(base64.b64encode(xoauth2(USER, token)).decode())
+        assert command("AUTH XOAUTH2") == b"+ "
+        answer = command(base64.b64encode(xoauth2(USER, token)).decode())
         if answer.startswith(b"+ "):
-            client._shortcmd("")
+            command("")
     except poplib.error_proto:
         client.close()
         raise
@@ -176,15 +191,15 @@ async def test_expired_and_revoked_tokens_are_refused() -> None:
         provider.issuer.revoke_access_tokens()
         for token in (expired, revoked):
             with pytest.raises(imaplib.IMAP4.error):
-                await in_thread(lambda token=token: imap_login(provider, token))
+                await in_thread(partial(imap_login, provider, token))
 
 
 async def test_application_token_opens_every_mailbox() -> None:
     users = {"a@example.com": "x", "b@example.com": "y"}
     async with open_provider(ProviderOptions(users=users)) as provider:
         token = provider.issuer.issue_access_token(ANY_USER)
-        for user in users:
-            (await in_thread(lambda user=user: imap_login(provider, token, user))).shutdown()
+        for user in (*users, "A@Example.com"):
+            (await in_thread(partial(imap_login, provider, token, user))).shutdown()
 
 
 async def test_imap_commands_of_a_mail_client() -> None:
@@ -202,11 +217,12 @@ async def test_imap_commands_of_a_mail_client() -> None:
             assert imap.create("Archive/2026")[0] == "NO"
             assert imap.select("Nowhere")[0] == "NO"
             imap.select("INBOX")
-            _, parts = imap.fetch("2", "(BODY[HEADER.FIELDS (SUBJECT)] ENVELOPE)")
-            assert parts[0][1] == b"Subject: number 2\r\n\r\n"
-            assert b'"number 2" (("" NIL' not in parts[1]
-            assert b'(NIL NIL "user" "example.com")' in parts[1]
-            assert imap.fetch("1", "BODY.PEEK[TEXT]<1.2>")[1][0][1] == b"ex"
+            assert fetched(imap, "2", "(BODY[HEADER.FIELDS (SUBJECT)] ENVELOPE)") == b"Subject: number 2\r\n\r\n"
+            rest = imap.fetch("2", "(BODY[HEADER.FIELDS (SUBJECT)] ENVELOPE)")[1][1]
+            assert isinstance(rest, bytes)
+            assert b'"number 2" (("" NIL' not in rest
+            assert b'(NIL NIL "user" "example.com")' in rest
+            assert fetched(imap, "1", "BODY.PEEK[TEXT]<1.2>") == b"ex"
             assert imap.search(None, "UNSEEN") == ("OK", [b"1 3"])
             assert imap.search(None, "SUBJECT", '"number 3"') == ("OK", [b"3"])
             assert imap.uid("SEARCH", "UID", "2:*", "NOT", "SEEN") == ("OK", [b"3"])
@@ -217,7 +233,7 @@ async def test_imap_commands_of_a_mail_client() -> None:
             octets = b"Subject: kept\r\n\r\nliteral {5}\r\n\x00\xff\r\n"
             assert imap.append("Sent", "(\\Seen)", None, octets)[0] == "OK"
             imap.select("Sent", readonly=True)
-            assert imap.fetch("1", "RFC822")[1][0][1] == octets
+            assert fetched(imap, "1", "RFC822") == octets
             assert imap.store("1", "FLAGS", "()")[0] == "NO"
             with pytest.raises(imaplib.IMAP4.error, match="BAD"):
                 imap.fetch("1", "NONSENSE")
@@ -347,7 +363,7 @@ async def test_bulk_folder_and_sink() -> None:
         def work() -> bytes:
             imap = imap_login(provider, token)
             imap.select("Bulk")
-            octets: bytes = imap.fetch("1", "BODY.PEEK[]")[1][0][1]
+            octets = fetched(imap, "1", "BODY.PEEK[]")
             assert imap.append("Sink", None, None, octets)[0] == "OK"
             imap.logout()
             return octets

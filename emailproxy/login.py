@@ -1,0 +1,133 @@
+"""How do a client's credentials become a connection that is logged in to the mail server?
+
+The account decides, the token broker judges the password and gives a token, the mail server judges the token. A token
+that it refuses is replaced once before the client hears of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import trio
+
+from emailproxy.config import Account, Config, MailProtocol, Server
+from emailproxy.failures import Failure, FailureKind, LoginFailed
+from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.events import Credentials
+from emailproxy.secret import Secret
+from emailproxy.throttle import Throttle
+from emailproxy.upstream import (
+    ClientHello,
+    JoinedUpstream,
+    UpstreamRefusedError,
+    UpstreamServers,
+    UpstreamUnavailableError,
+)
+
+__all__ = ["Services", "Tokens", "log_in"]
+
+log = logging.getLogger("emailproxy.login")
+
+LOGIN_WAITS: Final = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProtocol.SMTP: 30.0}
+"""Seconds a login waits for a person's consent before the client hears "later"."""
+
+
+class Tokens(Protocol):
+    """What a login needs of the token broker."""
+
+    async def token(
+        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+    ) -> AccessToken:
+        """A token that the mail server will probably accept; never `refused`. Raises LoginFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions share."""
+
+    config: Callable[[], Config]
+    """The configuration in force now."""
+    tokens: Tokens
+    upstreams: UpstreamServers
+    throttle: Throttle
+
+
+async def log_in(
+    services: Services, server: Server, credentials: Credentials, hello: ClientHello, client: str
+) -> tuple[Account, JoinedUpstream]:
+    """Log in to `server` as `credentials` ask. The caller owns the connection of the result.
+
+    Args:
+        services: what all sessions share.
+        server: what the listener stands for.
+        credentials: what the mail client sent.
+        hello: what it told of itself.
+        client: its address, for the log and for the person who is asked for consent.
+
+    Raises:
+        LoginFailed: with what to tell the client and the operator.
+    """
+    config = services.config()
+    account = _account(config, credentials)
+    wait = config.settings.login_wait
+    if wait is None:
+        wait = LOGIN_WAITS[server.protocol]
+    refused: AccessToken | None = None
+    while True:
+        token: AccessToken | None = None
+        with trio.move_on_after(wait):
+            token = await services.tokens.token(account, credentials.password, refused=refused, client=client)
+        if token is None:
+            raise _failed(
+                FailureKind.TEMPORARY,
+                "No token for this account yet, please try again later.",
+                f"no token within {wait:g} s: consent is pending or the token endpoint is slow; see the lines above",
+            )
+        try:
+            return account, await services.upstreams.log_in(server, account.name, token.value, hello)
+        except UpstreamUnavailableError as error:
+            raise _failed(
+                FailureKind.TEMPORARY, "The mail server cannot be reached at the moment.", str(error)
+            ) from None
+        except UpstreamRefusedError as error:
+            if error.refused.temporary:
+                raise _failed(
+                    FailureKind.TEMPORARY, "The mail server is busy, please try again later.", str(error)
+                ) from None
+            if refused is not None:
+                raise _failed(
+                    FailureKind.MISCONFIGURED,
+                    "The mail server refuses this account.",
+                    f"a fresh token was refused too: {error}; check the account's scope and permissions",
+                ) from None
+            # The token may have been revoked early.
+            log.info("%s: token refused, trying a fresh one: %s", account.name, error)
+            refused = token
+
+
+def _account(config: Config, credentials: Credentials) -> Account:
+    """Whose account it is. Raises LoginFailed."""
+    account = config.account(credentials.user)
+    if account is None:
+        raise _failed(
+            FailureKind.MISCONFIGURED,
+            "This account is not set up here.",
+            f"no section for this account in {config.path}; add one, or allow catch-all accounts",
+        )
+    identity = credentials.authorisation_identity
+    if identity is not None and identity.casefold() != credentials.user.casefold():
+        # To ignore it would open another mailbox than the client asked for (RFC 4616 section 2).
+        raise _failed(
+            FailureKind.MISCONFIGURED,
+            "Acting as another user is not possible here.",
+            "the client asked for an authorisation identity other than its user name; set only the user name",
+        )
+    return account
+
+
+def _failed(kind: FailureKind, text: str, detail: str) -> LoginFailed:
+    return LoginFailed(Failure(kind, text, detail))

@@ -1,0 +1,32 @@
+"""What do tests of every area share?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import hypothesis
+import pytest
+
+from .ports import reserve
+from .time_limit import pytest_timeout_set_timer
+
+__all__ = ["FreePort", "free_port", "pytest_timeout_set_timer"]
+
+# How long an example takes says more about the machine's other work than about the code. Else as hypothesis chooses.
+hypothesis.settings.register_profile(
+    "unhurried",
+    hypothesis.settings.get_profile(hypothesis.settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("unhurried")
+
+FreePort = Callable[[], int]
+
+
+@pytest.fixture
+def free_port() -> Iterator[FreePort]:
+    """Ports for servers that bind them later; nobody else gets them before the test is over."""
+    with contextlib.ExitStack() as held:
+        yield lambda: reserve(held)

@@ -1,0 +1,148 @@
+"""Credentials, a token, a connection: who is asked what in which order, and what the operator reads on failure."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trustme
+from trio.testing import MockClock
+
+from emailproxy.config import Account, Config, MailProtocol, Server, Settings
+from emailproxy.connection import Scratch
+from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.login import LOGIN_WAITS, Services, log_in
+from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.events import Credentials
+from emailproxy.secret import Secret
+from emailproxy.throttle import Throttle
+from emailproxy.tls import UpstreamTls
+from emailproxy.upstream import ClientHello, UpstreamServers
+
+from .scripted import ScriptedServer, serving
+
+ACCOUNT = Account("user@example.com", "user@example.com", "password", "https://example.com/token")
+CREDENTIALS = Credentials("USER@example.com", Secret("pass"), "LOGIN")
+SERVER = Server("IMAP-1993", MailProtocol.IMAP, 1993, "127.0.0.1", 1)
+
+Script = Callable[[AccessToken | None], str]
+
+
+class ScriptedTokens:
+    """Gives the token that `script` names for the refused one; remembers what was asked."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[tuple[str, Secret, str | None, str]] = []
+
+    async def token(
+        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+    ) -> AccessToken:
+        await trio.lowlevel.checkpoint()
+        self.asked.append((account.name, password, None if refused is None else refused.value.reveal(), client))
+        name = self.script(refused)
+        if name == "never":
+            await trio.sleep_forever()
+        return AccessToken(Secret(name), 1e12)
+
+
+def services(tokens: ScriptedTokens, context: ssl.SSLContext | None = None, **settings: float) -> Services:
+    config = Config(Path("emailproxy.config"), (), {ACCOUNT.name: ACCOUNT}, settings=Settings(**settings))  # type: ignore[arg-type]
+    return Services(lambda: config, tokens, UpstreamServers(UpstreamTls(context), Scratch()), Throttle())
+
+
+async def failure(shared: Services, server: Server, credentials: Credentials = CREDENTIALS) -> tuple[FailureKind, str]:
+    with pytest.raises(LoginFailed) as caught:
+        await log_in(shared, server, credentials, ClientHello(), "192.0.2.7:4711")
+    found = caught.value.failure
+    assert found.text.isascii()
+    assert found.detail not in found.text
+    return found.kind, found.detail
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def contexts(ca: trustme.CA) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    ca.configure_trust(client)
+    return client, server
+
+
+async def test_the_account_names_the_mailbox_and_the_broker_hears_of_the_client(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    tokens = ScriptedTokens(lambda _: "good-token")
+    async with serving(MailProtocol.IMAP, contexts[1]) as scripted:
+        account, joined = await log_in(
+            services(tokens, contexts[0]), scripted.configured(), CREDENTIALS, ClientHello(), "192.0.2.7:4711"
+        )
+        joined.connection.close()
+        assert account is ACCOUNT
+        assert scripted.users == ["user=user@example.com"], "the account's spelling, not the client's"
+    assert tokens.asked == [("user@example.com", Secret("pass"), None, "192.0.2.7:4711")]
+
+
+async def test_a_refused_token_is_replaced_once(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    tokens = ScriptedTokens(lambda refused: "second" if refused else "first")
+    async with serving(MailProtocol.IMAP, contexts[1]) as scripted:
+        kind, detail = await failure(services(tokens, contexts[0]), scripted.configured())
+    assert kind is FailureKind.MISCONFIGURED
+    assert "a fresh token was refused too" in detail
+    assert "NO AUTHENTICATE failed." in detail or "AUTHENTICATE failed." in detail
+    assert [asked[2] for asked in tokens.asked] == [None, "first"]
+
+
+async def test_a_busy_server_costs_no_second_token(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    def change(server: ScriptedServer) -> None:
+        server.refusal = "NO [UNAVAILABLE] later"
+
+    tokens = ScriptedTokens(lambda _: "bad")
+    async with serving(MailProtocol.IMAP, contexts[1], change) as scripted:
+        kind, _ = await failure(services(tokens, contexts[0]), scripted.configured())
+    assert kind is FailureKind.TEMPORARY
+    assert len(tokens.asked) == 1
+
+
+async def test_an_unknown_account_asks_nobody() -> None:
+    tokens = ScriptedTokens(lambda _: "x")
+    kind, detail = await failure(services(tokens), SERVER, Credentials("nobody@example.com", Secret("x"), "LOGIN"))
+    assert kind is FailureKind.MISCONFIGURED
+    assert "emailproxy.config" in detail
+    assert not tokens.asked
+
+
+async def test_another_identity_asks_nobody() -> None:
+    tokens = ScriptedTokens(lambda _: "x")
+    kind, detail = await failure(
+        services(tokens), SERVER, Credentials("user@example.com", Secret("x"), "AUTH PLAIN", "boss@example.com")
+    )
+    assert kind is FailureKind.MISCONFIGURED
+    assert "authorisation identity" in detail
+    assert not tokens.asked
+
+
+@pytest.mark.parametrize("protocol", list(MailProtocol))
+async def test_how_long_a_login_waits(protocol: MailProtocol, autojump_clock: MockClock) -> None:
+    tokens = ScriptedTokens(lambda _: "never")
+    server = Server(f"{protocol.value}-1", protocol, 1, "127.0.0.1", 1)
+    kind, detail = await failure(services(tokens), server)
+    assert kind is FailureKind.TEMPORARY
+    assert f"within {LOGIN_WAITS[protocol]:g} s" in detail
+    assert trio.current_time() == pytest.approx(LOGIN_WAITS[protocol])
+    await failure(services(tokens, login_wait=2.5), server)
+    assert trio.current_time() == pytest.approx(LOGIN_WAITS[protocol] + 2.5)
+
+
+async def test_a_mail_server_that_is_away() -> None:
+    kind, detail = await failure(services(ScriptedTokens(lambda _: "x")), SERVER)
+    assert kind is FailureKind.TEMPORARY
+    assert "127.0.0.1:1 cannot be reached" in detail
