@@ -170,8 +170,10 @@ async def test_answers_that_are_no_token(body: bytes, autojump_clock: trio.testi
 
 
 async def test_what_an_endpoint_quotes_of_our_secrets_is_masked() -> None:
-    told = {"error_description": "client_secret 'cs-12345' and token 'rt-12345' and code 'code-1' do not match"}
-    async with open_endpoint(transport=Provider(refusal(**told), refusal(**told))) as endpoint:
+    told = "client_secret 'cs-12345' and token 'rt-12345' and code 'code-1' do not match"
+    async with open_endpoint(
+        transport=Provider(refusal(error_description=told), refusal(error_description=told))
+    ) as endpoint:
         client = ClientCredentials("the id", Secret("cs-12345"))
         with pytest.raises(TokenEndpointError, match=r"'\[secret\]' and token '\[secret\]' and code 'code-1' do not"):
             await endpoint.refresh(URL, client, Secret("rt-12345"))

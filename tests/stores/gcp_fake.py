@@ -108,7 +108,7 @@ class FakeSecretManager:
         self.etags = True
         self.delay = 0.0
         self.page_size = 1000
-        self.before: dict[str, deque[Callable[[], None]]] = {}
+        self.before: dict[str, deque[Callable[[], object]]] = {}
         """What else happens just before the next call of a method: another replica at work."""
         self.requires_token = False
         self._rules: dict[str, deque[Rule]] = {}
