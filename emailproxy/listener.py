@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 import trio
@@ -241,6 +241,8 @@ class ListenerSet:
         self._accepting = accepting
         self._listeners: dict[tuple[str | None, int], Listener] = {}
         self._stopped: list[Listener] = []
+        self._applying = trio.Lock()
+        self._over = trio.Event()
 
     @property
     def addresses(self) -> list[tuple[Server, str, int]]:
@@ -257,7 +259,13 @@ class ListenerSet:
 
         A listener that cannot be opened or changed is an error in the log; the others go on.
         """
-        wanted = {(server.local_address, server.local_port): server for server in servers}
+        # A signal may ask for a reload while the first configuration is being bound: one after the other.
+        async with self._applying:
+            await self._apply({(server.local_address, server.local_port): server for server in servers})
+
+    async def _apply(self, wanted: Mapping[tuple[str | None, int], Server]) -> None:
+        if self._over.is_set():
+            return
         for address in self._listeners.keys() - wanted.keys():
             self._stop(self._listeners.pop(address))
         for address, server in wanted.items():
@@ -268,6 +276,9 @@ class ListenerSet:
                     continue
                 listener = Listener(server, self._services, self._scratch, self._sessions)
                 await listener.bind()
+                if self._over.is_set():  # stopped while an address was looked up
+                    listener.stop()
+                    return
             except BindError as error:
                 log.error("%s", error)
             except OSError as error:  # includes ssl.SSLError
@@ -277,7 +288,8 @@ class ListenerSet:
                 self._accepting.start_soon(listener.accept)
 
     def stop(self) -> None:
-        """Accept nothing more on any address."""
+        """Accept nothing more on any address, and open none any more."""
+        self._over.set()
         while self._listeners:
             self._stop(self._listeners.popitem()[1])
 

@@ -243,6 +243,47 @@ async def test_a_set_follows_the_configuration(
     await live.aclose()
 
 
+class _SlowResolver(trio.abc.HostnameResolver):
+    """Looks every name up after a second, and finds this machine."""
+
+    async def getaddrinfo(self, host: object, port: object, *args: object, **kwargs: object) -> list[object]:  # type: ignore[override]
+        await trio.sleep(1)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    async def getnameinfo(self, *args: object) -> tuple[str, str]:
+        raise AssertionError
+
+
+async def test_a_reload_while_names_are_looked_up_comes_behind_it(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
+    trio.socket.set_custom_hostname_resolver(_SlowResolver())
+    stays, goes = (replace(SERVER, local_port=free_port(), local_address="mail.lan") for _ in range(2))
+    async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+        listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listeners.apply, [stays, goes])
+            await trio.testing.wait_all_tasks_blocked()
+            await listeners.apply([stays])
+        assert [port for _, _, port in listeners.addresses] == [stays.local_port]
+        assert "cannot listen" not in caplog.text
+        listeners.stop()
+
+
+async def test_a_stop_while_names_are_looked_up_opens_nothing(
+    autojump_clock: trio.testing.MockClock, free_port: FreePort
+) -> None:
+    trio.socket.set_custom_hostname_resolver(_SlowResolver())
+    servers = [replace(SERVER, local_port=free_port(), local_address="mail.lan") for _ in range(2)]
+    async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+        listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listeners.apply, servers)
+            await trio.sleep(1.5)
+            listeners.stop()
+        assert listeners.addresses == []
+
+
 async def test_a_thousand_reloads_keep_nothing() -> None:
     async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
         listeners = ListenerSet(services(), Scratch(), sessions, accepting)

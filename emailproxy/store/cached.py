@@ -75,7 +75,7 @@ class CachedStore:
         self._flights: dict[str, _Flight] = {}
         self._last_good: OrderedDict[str, Stored | None] = OrderedDict()
         # Accounts whose last read failed, or whose last write has an unknown outcome.
-        self._unsure: set[str] = set()
+        self._unsure: OrderedDict[str, None] = OrderedDict()
         # Counts the writes, so that a read which began before one does not pass for the last good answer after it.
         self._epoch = 0
         self._closed = False
@@ -128,7 +128,7 @@ class CachedStore:
                 if (stored.version if stored else None) != expected:
                     raise StoreConflictError(f"{self.address}: the record of {account} changed; read it again")
             # Only a clean answer, yes or no, makes the state of the record certain again.
-            self._unsure.add(account)
+            self._doubt(account)
             try:
                 version = await self._call(
                     lambda: self._store.save(account, record, expected), WRITE_DEADLINE, self._writers, "write"
@@ -187,7 +187,7 @@ class CachedStore:
         try:
             stored = await self._call(lambda: self._store.load(account), READ_DEADLINE, self._readers, "read")
         except StoreError:
-            self._unsure.add(account)
+            self._doubt(account)
             raise
         if epoch == self._epoch:
             self._remember(account, stored)
@@ -204,8 +204,15 @@ class CachedStore:
             raise StoreUnavailableError(f"{self.address}: no answer to a {what} within {seconds:.0f} s") from None
 
     def _remember(self, account: str, stored: Stored | None) -> None:
-        self._unsure.discard(account)
+        self._unsure.pop(account, None)
         self._last_good[account] = stored
         self._last_good.move_to_end(account)
         if len(self._last_good) > REMEMBERED:
             self._last_good.popitem(last=False)
+
+    def _doubt(self, account: str) -> None:
+        # Bounded like the answers: with a catch-all account strangers choose the names, and a store may be down long.
+        self._unsure[account] = None
+        self._unsure.move_to_end(account)
+        if len(self._unsure) > REMEMBERED:
+            self._unsure.popitem(last=False)

@@ -346,3 +346,20 @@ async def test_close_twice_even_when_cancelled() -> None:
         await store.aclose()
     await store.aclose()
     assert inner.closed == 1
+
+
+async def test_names_that_strangers_choose_are_not_kept_for_ever(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a catch-all account anybody can ask for any name, here while the store is down."""
+    monkeypatch.setattr(cached, "REMEMBERED", 10)
+
+    class Down(MemoryStore):
+        def load(self, account: str) -> Stored | None:
+            raise DOWN
+
+    store = CachedStore(Down())
+    for number in range(100):
+        with pytest.raises(StoreUnavailableError):
+            await store.load(f"{number}@example.com")
+    assert list(store._unsure) == [f"{number}@example.com" for number in range(90, 100)]
