@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from emailproxy.tls import _VERSIONS, UpstreamTls, downstream_context
+from emailproxy.tls import _VERSIONS, RENEWAL, UpstreamTls, downstream_context
 
 
 def pump(client: ssl.SSLObject, server: ssl.SSLObject, ends: tuple[ssl.MemoryBIO, ...]) -> None:
@@ -51,6 +51,32 @@ def test_the_second_connection_resumes_the_first(ca: trustme.CA) -> None:
     assert connect(upstream, server_context).session_reused
     upstream.forget("localhost", 993)
     assert not connect(upstream, server_context).session_reused
+
+
+class _Unresumed:
+    """A connection to a server that gives tickets and takes none."""
+
+    session_reused = False
+    has_ticket = True
+    copied = 0
+
+    @property
+    def session(self) -> _Unresumed:
+        type(self).copied += 1
+        return self
+
+
+def test_a_server_that_never_resumes_costs_few_copies() -> None:
+    """Each of them leaks in many versions of Python (CPython issue 116810)."""
+    clock = 0.0
+    upstream = UpstreamTls(now=lambda: clock)
+    for _ in range(1000):
+        upstream.remember("localhost", 993, _Unresumed())  # type: ignore[arg-type]
+        upstream.forget("localhost", 993)
+        clock += RENEWAL / 100
+    assert _Unresumed.copied == 10
+    upstream.remember("another", 993, _Unresumed())  # type: ignore[arg-type]
+    assert _Unresumed.copied == 11
 
 
 def test_the_default_verifies_and_wants_tls_1_2() -> None:
