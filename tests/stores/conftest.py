@@ -8,6 +8,9 @@ from typing import NoReturn
 
 import pytest
 
+# Seconds: the first test of a module also starts its emulator, which a busy machine lets wait.
+_TIME_LIMIT = 300
+
 # What makes a test fail where everything was installed on purpose.
 IN_CI = os.environ.get("CI") == "true"
 
@@ -17,6 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.stores)
+            item.add_marker(pytest.mark.timeout(_TIME_LIMIT))
 
 
 def cannot(reason: str) -> NoReturn:
