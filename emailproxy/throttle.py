@@ -17,7 +17,8 @@ FIRST_DELAY = 0.5
 """Seconds before the answer to the failure after that; doubles with each further one."""
 
 LONGEST_DELAY = 8.0
-"""Seconds: fewer than any client's own patience, yet only some 10,000 guesses a day from one address."""
+"""Seconds: less than any client's own patience. It slows each attempt; how many run at once is for the connection
+limits to say."""
 
 MEMORY = 900.0
 """Seconds after which an address that stopped failing starts afresh."""
