@@ -75,21 +75,21 @@ class Relay:
         self._tap = tap
         self._ending = Ending.IDLE
         self._half_closed = False  # one side has said that nothing more comes
-        self._scope = trio.CancelScope()
+        self._scope: trio.CancelScope
         self._armed = 0.0  # when the deadline was moved last
         self._server_moved = 0.0
         self._last_octet = ord("\n")  # the login's reply was a line
 
     async def run(self) -> Ending:
         """Carry octets until both sides have closed, one broke, or neither said anything for too long."""
-        with self._scope:
+        async with trio.open_nursery() as nursery:
+            self._scope = nursery.cancel_scope
             self._server_moved = trio.current_time()
             self._move_deadline(self._server_moved)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pump, self._client, self._server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN)
-                await self._pump(self._server, self._client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN)
-            if not self._scope.cancel_called:
-                self._ending = Ending.CLOSED
+            nursery.start_soon(self._pump, self._client, self._server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN)
+            await self._pump(self._server, self._client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN)
+        if not nursery.cancel_scope.cancel_called:
+            self._ending = Ending.CLOSED
         return self._ending
 
     def say_goodbye(self, words: bytes) -> None:

@@ -8,7 +8,6 @@ limiter's threads busy, nor make one account's queue grow without end.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
@@ -67,7 +66,7 @@ class Passwords:
         """What stands for this account and password from now on; compare with `hmac.compare_digest`."""
         name = account.encode("utf-8", "surrogateescape")
         message = len(name).to_bytes(4, "big") + name + password.octets
-        return PasswordDigest(hmac.new(self._process_key, message, hashlib.sha256).digest())
+        return PasswordDigest(hmac.digest(self._process_key, message, "sha256"))
 
     @contextmanager
     def _queue(self, account: str) -> Iterator[trio.Lock]:

@@ -91,6 +91,15 @@ class TokenBroker:
         self._forced: dict[str, deque[float]] = {}
         self._asking: dict[PasswordDigest, Pending] = {}
 
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        """A token from memory, if `password` is right and the token good for a while; the common case of a login.
+
+        None decides nothing: ask `token`.
+        """
+        opened = self._vault.trusted(account.name, password) if account.oauth2_flow in self._flows else None
+        held = opened.access if opened is not None else None
+        return held if held is not None and self._is_good(held, AHEAD, None) else None
+
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
     ) -> AccessToken:

@@ -98,6 +98,16 @@ class Vault:
         held = self.keeper.latest(login.name)
         return held if held is not None and held.belongs_to(login.digest) else None
 
+    def trusted(self, account: str, password: Secret) -> Opened | None:
+        """What is in memory, if this password opens it and the store need not be asked about it yet."""
+        latest = self.keeper.latest(account)
+        if latest is None or not (latest.unsaved or self._seen_lately(account)):
+            return None
+        return latest if latest.belongs_to(self.passwords.digest(account, password)) else None
+
+    def _seen_lately(self, account: str) -> bool:
+        return trio.current_time() - self._seen.get(account, -inf) < TRUST_SECONDS
+
     async def open(self, login: Login, *, fresh: bool = False) -> Opened | None:
         """The account's opened record; None if there is nothing sealed that a password could be held against.
 
@@ -115,7 +125,7 @@ class Vault:
             if latest.belongs_to(login.digest):
                 return latest
             raise WrongPasswordError(latest.base)
-        if latest is not None and not fresh and trio.current_time() - self._seen.get(login.name, -inf) < TRUST_SECONDS:
+        if latest is not None and not fresh and self._seen_lately(login.name):
             if latest.belongs_to(login.digest):
                 await trio.lowlevel.checkpoint()
                 return latest
