@@ -92,6 +92,12 @@ class Connection:
         """Whether octets wait for the kernel to take them."""
         return bool(self._rest)
 
+    @property
+    def buffered(self) -> bool:
+        """Whether something has been received and not been handed on, so that the socket may never turn readable."""
+        tls = self._tls
+        return tls is not None and (self._ended or bool(self._incoming.pending) or bool(tls.pending()))
+
     # --- never waiting ------------------------------------------------------------------------------------------------
 
     def receive_nowait(self) -> memoryview | None:

@@ -107,7 +107,7 @@ class Session:
                 if joined is not None:
                     account, upstream = joined
                     await self._join(account, upstream)
-            if self._scope.cancelled_caught and not self._ending:
+            if self._scope.cancelled_caught and not (self._ending or self.logged_in):
                 self._scope = trio.CancelScope()
                 with self._scope:
                     await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time")
@@ -204,12 +204,12 @@ class Session:
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
-        ending = "stopped"  # unless the relay ends by itself
+        relay = self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._scope, self._tap())
         try:
-            self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._tap())
-            ending = (await self._relay.run()).value
+            await relay.run()
         finally:
             server.close()
+            ending = relay.ending.value if relay.ending is not None else "stopped"
             log.info(
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
