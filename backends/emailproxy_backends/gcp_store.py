@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from emailproxy.store.base import Record, StoreContentError, Stored, Version
-from emailproxy.store.document import decode, encode
+from emailproxy.store.document import check_ours, decode, encode
 from emailproxy_backends.gcp_address import Address
 from emailproxy_backends.gcp_calls import Budget, Calls, Secret, failures
 from emailproxy_backends.gcp_identity import Identity
@@ -33,6 +33,9 @@ READERS: Final = 8
 
 class SecretManagerStore:
     """A `CacheStore` in Google Cloud Secret Manager; see docs/stores.md for permissions, quotas and costs."""
+
+    bills_writes = True
+    """A secret takes two versions a second at the most, and each is billed until it is destroyed."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -75,6 +78,22 @@ class SecretManagerStore:
         text = encode(account, record, limit=LIMIT, where=self.address)
         with failures():
             return self._secrets.swap(self._address.secret_id(account), account, text, expected, Budget(WRITE_SECONDS))
+
+    def delete(self, account: str) -> bool:
+        """Remove the account's secret with all its versions, for ever.
+
+        Raises:
+            StoreDeniedError: without the permission secretmanager.secrets.delete, which nothing else needs.
+            StoreContentError: what is there is not ours; it stays.
+            StoreUnavailableError: as `load`. It may have been carried out all the same if its answer got lost.
+            StoreError: as `load`.
+        """
+
+        def check(text: str) -> None:
+            check_ours(account, text, where=self.address)
+
+        with failures():
+            return self._secrets.delete(self._address.secret_id(account), account, check, Budget(WRITE_SECONDS))
 
     def accounts(self) -> list[str]:
         """The names of the accounts that have a record, from their documents. What is not ours is left out and logged.
