@@ -29,7 +29,7 @@ from emailproxy.store.base import (
     Version,
 )
 
-__all__ = ["READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
+__all__ = ["LIST_DEADLINE", "READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
 
 logger = logging.getLogger("emailproxy.store")
 
@@ -37,6 +37,9 @@ READ_DEADLINE: Final = 10.0
 """Seconds for a read: a mail client waits for it, and gives up after 30 to 60."""
 WRITE_DEADLINE: Final = 15.0
 """Seconds for a write: longer, since a refresh token that is lost may cost a new consent."""
+LIST_DEADLINE: Final = 300.0
+"""Seconds for a list of the accounts, which no mail client waits for: services list page by page, and Key Vault's
+documents are read one by one for the names in them."""
 # Threads per store; more would only queue in the services' connection pools.
 READERS: Final = 8
 # Apart from the readers, so that reads which hang cannot keep a rotated token from being written.
@@ -171,7 +174,7 @@ class CachedStore:
         Raises:
             StoreError: the store could not tell.
         """
-        return await self._call(self._store.accounts, READ_DEADLINE, self._readers, "read")
+        return await self._call(self._store.accounts, LIST_DEADLINE, self._readers, "list")
 
     async def aclose(self) -> None:
         """Close the store, even when cancelled. Calling it twice is harmless."""
