@@ -37,7 +37,9 @@ logger = logging.getLogger("emailproxy.store")
 VALUE_LIMIT: Final = 25_600
 """Octets of a secret's value: the service's 25 KB."""
 READ_SECONDS: Final = 8.0
-"""For a load or a listing: less than the 10 s after which nobody waits any more."""
+"""For a load: less than the 10 s after which nobody waits any more."""
+LIST_SECONDS: Final = 280.0
+"""For a listing, which reads every document: less than the 300 s after which nobody waits any more."""
 WRITE_SECONDS: Final = 13.0
 """For a save: less than the 15 s after which nobody waits any more."""
 SETTLING: Final = 0.25
@@ -220,7 +222,7 @@ class AzureStore:
             StoreDeniedError: the identity may not list (which nothing else needs), or not read.
             StoreUnavailableError: as `load`.
         """
-        deadline = Deadline(READ_SECONDS)
+        deadline = Deadline(LIST_SECONDS)
         names = self._calls.make("listed", lambda seconds: self._names(seconds, deadline), deadline)
         with ThreadPoolExecutor(READERS, thread_name_prefix="azure-accounts") as threads:
             owners = threads.map(lambda name: self._owner(name, deadline), names)

@@ -25,6 +25,8 @@ LIMIT: Final = 65_536
 """Octets of a version's content: the service's own limit (64 KiB)."""
 READ_SECONDS: Final = 9.0
 """For all calls of a read; less than the read deadline of CachedStore (10 s), so that the precise message wins."""
+LIST_SECONDS: Final = 280.0
+"""The same for a list of the accounts, which reads every document and whose deadline is 300 s."""
 WRITE_SECONDS: Final = 11.0
 """The same for a write, whose deadline is 15 s; cleaning up afterwards takes up to 3 s more."""
 READERS: Final = 8
@@ -103,7 +105,7 @@ class SecretManagerStore:
         Raises:
             StoreError: as `load`.
         """
-        budget = Budget(READ_SECONDS)
+        budget = Budget(LIST_SECONDS)
         with failures():
             listed = [(secret.name.rpartition("/")[2], secret) for secret in self._calls.list_secrets(budget)]
             ours = [(secret_id, secret) for secret_id, secret in listed if self._address.is_ours(secret_id)]

@@ -31,7 +31,7 @@ EXAMPLE: Final = Record(
     client_secret_encrypted="gAAAAABn-secret-_==",  # noqa: S106
     last_activity=1_789_999_000,
     refresh_token_issued=1_789_990_000,
-    lease_owner="replica-7f3a",
+    lease_owner="lease-holder-7f3a",
     lease_until=1_789_999_060,
 )
 """A record of an ordinary size with every field set."""
