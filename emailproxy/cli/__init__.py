@@ -3,6 +3,7 @@
 What a command does is elsewhere, in files that print nothing; here is how it is asked for and how the answer looks.
 """
 
+from emailproxy.cli.cache import cache
 from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.demonstration import demo
 from emailproxy.cli.exits import Exit
@@ -10,7 +11,7 @@ from emailproxy.cli.root import cli
 
 __all__ = ["Exit", "cli", "main"]
 
-for command in (check, sample_config, demo):
+for command in (check, sample_config, cache, demo):
     cli.add_command(command)
 
 

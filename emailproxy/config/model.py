@@ -11,7 +11,7 @@ from types import MappingProxyType
 from emailproxy.references.base import Fetched, Reference, Use
 from emailproxy.secret import Secret
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "SealedSecret", "Server", "Settings"]
+__all__ = ["Account", "Config", "Fault", "MailProtocol", "RefreshTokens", "SealedSecret", "Server", "Settings"]
 
 
 class MailProtocol(enum.Enum):
@@ -82,6 +82,17 @@ class SealedSecret:
     token_iterations: int
 
 
+class RefreshTokens(enum.Enum):
+    """What becomes of a refresh token when it is used."""
+
+    REUSABLE = "reusable"
+    """It stays valid, whether or not there is a new one."""
+    ROTATING = "rotating"
+    """There may be a new one, and then it is dead; whoever uses it again is refused, and no more."""
+    SINGLE_USE = "single_use"
+    """There is a new one, and whoever uses it again ends the authorisation for everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A configured identity and how to get a token for it, catch-all templates already merged in."""
@@ -104,6 +115,7 @@ class Account:
     jwt_certificate_path: Path | Fetched | None = None
     """A file, or the PEM itself where the configuration refers to it."""
     jwt_key_path: Path | Fetched | None = None
+    refresh_tokens: RefreshTokens = RefreshTokens.ROTATING
     inherited_secret: SealedSecret | None = None
     """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
 

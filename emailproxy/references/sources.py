@@ -17,7 +17,7 @@ from typing import Final, cast
 
 from emailproxy.references.base import Reference, SecretSource, SecretValue, SourceFactory
 from emailproxy.store.base import StoreAddressError, StoreContentError
-from emailproxy.store.providers import installed, load, loading, provider
+from emailproxy.store.providers import installed, loaded, loading, provider
 
 __all__ = ["GROUP", "Sources"]
 
@@ -109,9 +109,9 @@ class Sources:
     def _opened(self, prefix: str) -> _Opened:
         if self._factories is not None:
             return _Opened(self._factories[prefix](), None)
-        entry = provider(GROUP, prefix)
+        entry = provider(GROUP, prefix, f"nobody follows {prefix}: any more; write another reference")
         with loading(entry, _WHAT):
-            factory = cast("SourceFactory", load(entry, _WHAT))
+            factory = cast("SourceFactory", loaded(entry, _WHAT))
             return _Opened(factory(), entry)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from emailproxy.config import ConfigError, load
+from emailproxy.config import ConfigError, Fault, load
 from emailproxy.config.accounts import ACCOUNT_OPTIONS, CACHED_OPTIONS, FLOWS
 from emailproxy.config.servers import SERVER_OPTIONS
 from emailproxy.config.settings import SETTINGS_OPTIONS
@@ -65,11 +65,13 @@ def test_every_example_loads(tmp_path: Path, example: str) -> None:
     path.write_text(example + ("" if "[IMAP-" in example else SERVER) + ACCOUNT.replace("ada@", "eve@"))
     prefixes = ("aws", "azure", "env", "file", "gcp")
     sources = Sources({prefix: partial(Everywhere, prefix) for prefix in prefixes})
+    faults: tuple[Fault, ...] = ()
     try:
         load(path, sources)
     except ConfigError as error:
-        # The files that examples name are nowhere here.
-        assert [fault for fault in error.faults if "No such file" not in fault.problem] == []
+        faults = error.faults
+    # The files that examples name are nowhere here.
+    assert [fault for fault in faults if "No such file" not in fault.problem] == []
 
 
 @pytest.mark.parametrize("option", sorted((ACCOUNT_OPTIONS | SERVER_OPTIONS | SETTINGS_OPTIONS) - {"starttls"}))

@@ -36,11 +36,13 @@ class Loader:
         try:
             config = load(self.path, sources(self.vault))
         except ConfigError as error:
-            assert SECRET not in str(error)
-            return Outcome(None, error.faults, error.warnings)
-        assert SECRET not in describe(config)
-        assert SECRET not in repr(config)
-        return Outcome(config, (), config.warnings)
+            told = str(error)
+            outcome = Outcome(None, error.faults, error.warnings)
+        else:
+            told = describe(config) + repr(config)
+            outcome = Outcome(config, (), config.warnings)
+        assert SECRET not in told
+        return outcome
 
 
 @pytest.fixture
@@ -151,9 +153,7 @@ def test_a_reference_that_leads_nowhere_is_one_fault(loader: Loader, name: str, 
 
 
 def test_unused_sections_are_not_followed(loader: Loader) -> None:
-    text = (
-        SERVER + ACCOUNT + "[notes]\nserver_address = vault:down\n[@]\nclient_id = vault:down\ntoken_url = vault:down\n"
-    )
+    text = SERVER + ACCOUNT + "[notes]\nserver_address = vault:down\n[@]\nclient_id = vault:down\n"
     outcome = loader(text)
     assert outcome.good.references == ()
     assert not loader.vault.reads

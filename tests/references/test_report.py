@@ -23,8 +23,10 @@ def test_length_and_date_and_nothing_else() -> None:
         "[ada@x.org] client_secret  vault:text: 6 characters, last change 2026-05-04 09:12 UTC",
         "[ada@x.org] client_secret  vault:wide: 6 characters, 7 octets, last change 2026-05-04 09:12 UTC",
         "[ada@x.org] client_secret  vault:octets: 3 octets, no text, last change 2026-05-04 09:12 UTC",
-        "[ada@x.org] client_secret  vault:sloppy: 7 characters, last change 2026-05-04 09:12 UTC; "
-        "it begins or ends with white space, which is sent with it",
+        (
+            "[ada@x.org] client_secret  vault:sloppy: 7 characters, last change 2026-05-04 09:12 UTC; "
+            "it begins or ends with white space, which is sent with it"
+        ),
         "[ada@x.org] client_secret  vault:text: 6 characters, last change 2026-05-04 09:12 UTC",
     ]
     assert all(finding.good for finding in found)

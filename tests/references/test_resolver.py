@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator
 
 import pytest
 import trio
@@ -30,10 +29,10 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-async def resolver(source: FakeSource, autojump_clock: MockClock) -> AsyncIterator[Resolver]:
+async def resolver(source: FakeSource, autojump_clock: MockClock) -> Resolver:
     some = sources(source)
     some.check(A)  # opened, so that it is known not to block
-    yield Resolver(lambda: LIFETIME, some)
+    return Resolver(lambda: LIFETIME, some)
 
 
 async def test_a_value_is_used_for_its_lifetime(

@@ -52,7 +52,12 @@ def test_every_installed_source_opens_by_its_entry_point() -> None:
 def test_a_source_is_opened_once_and_closed() -> None:
     fake = FakeSource({"a": "1", "b": "2"})
     opened: list[int] = []
-    some = Sources({"vault": lambda: opened.append(1) or fake})  # type: ignore[func-returns-value]
+
+    def opening() -> FakeSource:
+        opened.append(1)
+        return fake
+
+    some = Sources({"vault": opening})
     assert not some.opened
     assert some.blocks(Reference("vault", "a"))
     assert some.read(Reference("vault", "a")).value.reveal() == "1"
@@ -120,5 +125,5 @@ def test_a_missing_sdk_says_what_to_install(site: Path, code: str) -> None:
 def test_two_providers_of_a_prefix(site: Path) -> None:
     install(site, "one", "hashi", "")
     install(site, "two", "hashi", "")
-    with pytest.raises(StoreAddressError, match="is provided by one .* and two"):
+    with pytest.raises(StoreAddressError, match=r"is provided by one .* and two"):
         Sources().check(Reference("hashi", "a"))
