@@ -52,6 +52,11 @@ def test_the_wait_that_the_service_asks_for(fake: FakeSecretManager, open_: Open
     with pytest.raises(StoreUnavailableError, match="throttling get_secret"):
         store.load(USER)
     assert time.monotonic() - begin < 1
+    # And no other call of the kind is made until then.
+    asked = fake.calls["GetSecret"]
+    with pytest.raises(StoreUnavailableError, match=r"throttling get_secret, and asks to wait (60|59) s more"):
+        store.load("other@example.com")
+    assert fake.calls["GetSecret"] == asked
 
 
 @pytest.mark.parametrize(
