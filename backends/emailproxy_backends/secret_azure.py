@@ -53,9 +53,9 @@ def parsed(rest: str) -> SecretAddress:
     match = _PLACE.fullmatch(place)
     if match is None:
         raise StoreAddressError(f"azure: this names no secret; {_FORM}")
-    vault = parsed_address(f"{match['vault']}{mark}{query}")
     if "/" in match["vault"].removeprefix("https://"):
         raise StoreAddressError(f"azure: there is something between the vault and /secrets/; {_FORM}")
+    vault = parsed_address(f"{match['vault']}{mark}{query}")
     if vault.lease is not None:
         raise StoreAddressError("azure: lease is an option of stores; reading a secret needs none")
     return SecretAddress(vault, match["name"], match["version"])
