@@ -48,6 +48,8 @@ CACHED_OPTIONS: Final = frozenset(
         "refresh_token",
         "client_secret_encrypted",
         "last_activity",
+        "lease_owner",
+        "lease_until",
     }
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""

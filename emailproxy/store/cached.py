@@ -91,6 +91,11 @@ class CachedStore:
         """The store's address."""
         return self._store.address
 
+    @property
+    def bills_writes(self) -> bool:
+        """Each write makes a version that is billed, or kept for ever."""
+        return bool(getattr(self._store, "bills_writes", False))
+
     async def load(self, account: str) -> Stored | None:
         """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
 
@@ -142,6 +147,26 @@ class CachedStore:
                 self._flights.pop(account, None)
         self._remember(account, Stored(record, version))
         return version
+
+    async def delete(self, account: str) -> bool:
+        """Remove the account's record, whatever its version; False if there is none. Not cancelled once begun.
+
+        Raises:
+            StoreUnavailableError: also when the deadline passed; then it may still happen, and the next `save` reads
+                first.
+            StoreError: as `CacheStore.delete`.
+        """
+        with trio.CancelScope(shield=True):
+            self._doubt(account)
+            try:
+                existed = await self._call(
+                    lambda: self._store.delete(account), WRITE_DEADLINE, self._writers, "deletion"
+                )
+            finally:
+                self._epoch += 1
+                self._flights.pop(account, None)
+        self._remember(account, None)
+        return existed
 
     async def accounts(self) -> list[str]:
         """The names of the accounts that have a record, sorted.
