@@ -46,6 +46,7 @@ from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
 from emailproxy.secret import Secret
+from emailproxy.status import UnsavedAccount
 from emailproxy.store.base import Record
 
 __all__ = ["AccessToken", "TokenBroker", "open_broker"]
@@ -88,6 +89,16 @@ class TokenBroker:
         self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
         self._forced: dict[str, deque[float]] = {}
         self._asking: dict[PasswordDigest, Pending] = {}
+
+    @property
+    def unsaved(self) -> tuple[UnsavedAccount, ...]:
+        """The accounts whose new tokens could not be stored yet."""
+        return self._vault.keeper.unsaved
+
+    @property
+    def deferred(self) -> int:
+        """How many accounts have a newer refresh token than the store, on purpose."""
+        return self._vault.keeper.deferred
 
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
