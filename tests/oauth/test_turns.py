@@ -43,6 +43,10 @@ def single_use(**more: object) -> RotatingProvider:
     return RotatingProvider(RefreshTokens.SINGLE_USE, **more)  # type: ignore[arg-type]
 
 
+def fifth() -> float:
+    return 0.2
+
+
 def refresh_token(store: MemoryStore) -> str | None:
     return unseal(store.records[NAME], "refresh_token")
 
@@ -244,12 +248,11 @@ async def test_other_proxies_that_hang_one_after_the_other(clock: PatientClock) 
 async def test_a_process_that_stops_at_any_moment(clock: PatientClock, tenths: int, kind: type[MemoryStore]) -> None:
     """On a clean stop the tokens under way reach the store, so the next one goes on at once or after the lease."""
     store, provider = stored(kind), single_use(seconds=lambda: 1.0)
-    slow = {"store_seconds": lambda: 0.2}
-    async with replica(provider, store, **slow) as one, trio.open_nursery() as nursery:
+    async with replica(provider, store, store_seconds=fifth) as one, trio.open_nursery() as nursery:
         nursery.start_soon(one.tries)
         await trio.sleep(tenths / 10)
         nursery.cancel_scope.cancel()
-    async with replica(provider, store, **slow) as two:
+    async with replica(provider, store, store_seconds=fifth) as two:
         assert (await two.tries()).startswith("at-")
     assert not provider.revoked
     assert refresh_token(store) == provider.live
@@ -259,8 +262,10 @@ async def test_a_process_that_stops_at_any_moment(clock: PatientClock, tenths: i
 async def test_a_process_that_dies_at_any_moment(clock: PatientClock, tenths: int, kind: type[MemoryStore]) -> None:
     """Only between the provider's answer and the save is there something that dies with it."""
     store, provider = stored(kind), single_use(seconds=lambda: 1.0)
-    slow = {"store_seconds": lambda: 0.2}
-    async with replica(provider, store, **slow) as one, replica(provider, store, **slow) as two:
+    async with (
+        replica(provider, store, store_seconds=fifth) as one,
+        replica(provider, store, store_seconds=fifth) as two,
+    ):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one.tries)
             await trio.sleep(tenths / 10)
