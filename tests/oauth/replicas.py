@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx2
@@ -31,7 +32,7 @@ def account(kind: RefreshTokens) -> Account:
     return replace(ACCOUNT, refresh_tokens=kind)
 
 
-def first_record(**changes: object) -> Record:
+def first_record(**changes: Any) -> Record:
     """An account that was authorised long ago; the provider knows its refresh token as ``rt-0``."""
     return sealed_record(access=None, refresh="rt-0", salt=SALT, refresh_token_issued=ISSUED, **changes)
 
