@@ -11,9 +11,10 @@ from emailproxy.store.base import (
     StoreDeniedError,
     StoreError,
     StoreTooLargeError,
+    StoreUnavailableError,
 )
 
-__all__ = ["failed", "no_store", "no_token", "no_turn", "wrong_password"]
+__all__ = ["failed", "no_store", "no_token", "no_turn", "no_value", "wrong_password"]
 
 _TEXTS = {
     FailureKind.WRONG_CREDENTIALS: "User name or password is wrong",
@@ -41,6 +42,13 @@ def no_token(account: str, error: TokenEndpointError, permanent: FailureKind) ->
         Meaning.MISCONFIGURED: FailureKind.MISCONFIGURED,
     }[error.meaning]
     return failed(kind, account, str(error))
+
+
+def no_value(account: str, option: str, problem: StoreError | str) -> LoginFailed:
+    """What the account's `option` refers to cannot be had, or used."""
+    temporary = isinstance(problem, StoreUnavailableError)
+    kind = FailureKind.TEMPORARY if temporary else FailureKind.MISCONFIGURED
+    return failed(kind, account, f"{option}: {foreign(problem)}")
 
 
 def no_store(account: str, error: StoreError) -> LoginFailed:

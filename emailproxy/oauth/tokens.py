@@ -21,7 +21,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -30,6 +30,7 @@ import trio
 
 from emailproxy.config.model import Account, Settings
 from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, no_token, wrong_password
@@ -45,6 +46,8 @@ from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
+from emailproxy.references.resolver import Resolver
+from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.status import UnsavedAccount
 from emailproxy.store.base import Record
@@ -77,8 +80,10 @@ class TokenBroker:
         consents: Consents,
         settings: Callable[[], Settings],
         now: Callable[[], float],
+        clients: Clients,
     ) -> None:
         self._endpoint = endpoint
+        self._clients = clients
         self._flows = flows
         self._consents = consents
         self._settings = settings
@@ -246,9 +251,8 @@ class TokenBroker:
     async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
         """How we identify ourselves for this login."""
         account = login.account
-        if not account.client_id:
-            raise TokenEndpointError.misconfigured("client_id is missing")
-        secret = account.client_secret or (opened.client_secret if opened is not None else None)
+        secret = await self._clients.configured_secret(account)
+        secret = secret or (opened.client_secret if opened is not None else None)
         if secret is None:
             secret = await self._vault.inherited_secret(login)
         if secret is None and account.jwt_certificate_path is not None:
@@ -259,7 +263,7 @@ class TokenBroker:
             and self._settings().use_login_password_as_client_credentials_secret
         ):
             secret = Secret(text_of_password(login.password))
-        return ClientCredentials(account.client_id, secret)
+        return await self._clients.credentials(account, secret)
 
     # --- a new grant --------------------------------------------------------------------------------------------------
 
@@ -336,6 +340,7 @@ async def open_broker(
     transport: httpx2.AsyncBaseTransport | None = None,
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
+    sources: Sources | None = None,
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
 
@@ -350,8 +355,10 @@ async def open_broker(
         transport: carries token requests instead of the network.
         iterations: PBKDF2 rounds.
         now: Unix time.
+        sources: who follows references, closed with the broker; None: those that are installed.
     """
     async with (
+        aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
         open_endpoint(transport=transport) as endpoint,
         AsyncExitStack() as last,
         trio.open_nursery() as nursery,
@@ -366,6 +373,7 @@ async def open_broker(
             consents=consents,
             settings=settings,
             now=now,
+            clients=Clients(resolver),
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.
         with trio.move_on_after(LAST_REQUESTS, shield=True):

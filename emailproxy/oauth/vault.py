@@ -26,6 +26,7 @@ from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
 from emailproxy.oauth.opened import AccessToken, Opened, open_stored
 from emailproxy.oauth.passwords import PasswordDigest, Passwords, TooManyChecksError
 from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
+from emailproxy.references.base import Reference
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
 
@@ -280,6 +281,11 @@ class Vault:
             # Sealed anew while the request was under way.
             opened = replace(opened, key=held.key, version=held.version)
         plain = login.account.client_secret
+        if isinstance(plain, Reference):
+            # It is followed at each use. What was sealed before is out of date, and must not bring the file store to
+            # remove the reference as if it were the plain secret.
+            plain = None
+            opened = replace(opened, client_secret=None, base=replace(opened.base, client_secret_encrypted=None))
         seal = self._settings().encrypt_client_secret_on_first_use or opened.base.client_secret_encrypted is not None
         try:
             return await self.keeper.keep(
