@@ -14,7 +14,7 @@ from emailproxy.store.base import (
     StoreUnavailableError,
 )
 
-__all__ = ["failed", "no_store", "no_token", "no_value", "wrong_password"]
+__all__ = ["failed", "no_store", "no_token", "no_turn", "no_value", "wrong_password"]
 
 _TEXTS = {
     FailureKind.WRONG_CREDENTIALS: "User name or password is wrong",
@@ -53,6 +53,18 @@ def no_value(account: str, option: str, problem: StoreError | str) -> LoginFaile
 
 def no_store(account: str, error: StoreError) -> LoginFailed:
     """The store could not be read, so nobody knows whether the password is right."""
+    return failed(_kind_of(error), account, f"the record cannot be read: {foreign(error)}")
+
+
+def no_turn(account: str, error: StoreError) -> LoginFailed:
+    """The refresh token may be used once, and the store, which says whose turn that is, does not take our word."""
+    return failed(
+        _kind_of(error),
+        account,
+        f"its refresh token is for single use, and the turn to use it was not got: {foreign(error)}",
+    )
+
+
+def _kind_of(error: StoreError) -> FailureKind:
     needs_person = isinstance(error, StoreAddressError | StoreContentError | StoreDeniedError | StoreTooLargeError)
-    kind = FailureKind.MISCONFIGURED if needs_person else FailureKind.TEMPORARY
-    return failed(kind, account, f"the record cannot be read: {foreign(error)}")
+    return FailureKind.MISCONFIGURED if needs_person else FailureKind.TEMPORARY
