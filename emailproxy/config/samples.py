@@ -217,7 +217,7 @@ def sample(provider: str | None = None) -> str:
     return "\n\n".join([_PREFACE, *(_section(entry) for entry in chosen)])
 
 
-_ELSEWHERE: Final = "# Or where it is kept: client_secret = azure:https://VAULT.vault.azure.net/secrets/NAME (also aws:, gcp:, file:, env:)"
+_ELSEWHERE: Final = "# Or where it is kept: client_secret = azure:VAULT/secrets/NAME (or aws:, gcp:, file:, env:)"
 
 
 def _section(entry: _Provider) -> str:

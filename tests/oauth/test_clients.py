@@ -33,7 +33,7 @@ def clients(vault: FakeSource) -> Clients:
 
 async def test_plain_values_are_used_as_they_are(clients: Clients, vault: FakeSource) -> None:
     assert await clients.configured_secret(ACCOUNT) == ACCOUNT.client_secret
-    credentials = await clients.credentials(ACCOUNT, ACCOUNT.client_secret)
+    credentials = await clients.credentials(ACCOUNT, Secret("the-client-secret"))
     assert credentials == ClientCredentials("the-client", Secret("the-client-secret"))
     assert credentials.renewed is None, "there is nothing that could have changed"
     assert not vault.reads
