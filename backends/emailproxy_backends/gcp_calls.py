@@ -1,4 +1,4 @@
-"""How is Google's Secret Manager called? Eight calls with deadlines and retries of our own, and errors of three facts.
+"""How is Google's Secret Manager called? Ten calls with deadlines and retries of our own, and errors of three facts.
 
 The library's own defaults are 60 s for each call, retries for one method only, and credentials fetched within gRPC,
 where their failure looks like that of the network.
@@ -6,6 +6,7 @@ where their failure looks like that of the network.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import random
 import threading
@@ -52,6 +53,7 @@ _PERMISSIONS: Final = {
     "delete_secret": "secretmanager.secrets.delete",
     "destroy_secret_version": "secretmanager.versions.destroy",
     "get_secret": "secretmanager.secrets.get",
+    "get_secret_version": "secretmanager.versions.get",
     "list_secrets": "secretmanager.secrets.list",
     "update_secret": "secretmanager.secrets.update",
 }
@@ -85,11 +87,13 @@ class _Payload(Protocol):
 
 
 class _Accessed(Protocol):
+    name: str
     payload: _Payload
 
 
 class _SecretVersion(Protocol):
     name: str
+    create_time: _Time | None
 
 
 class _Page(Protocol):
@@ -151,6 +155,17 @@ class Calls:
         resource = f"{name}/versions/{number}"
         answer = cast("_Accessed", self._call("access_secret_version", resource, {"name": resource}, budget))
         return answer.payload.data
+
+    def access_version(self, resource: str, budget: Budget) -> tuple[str, bytes]:
+        """The name by number and the content of a version that is named in any way, `latest` too."""
+        answer = cast("_Accessed", self._call("access_secret_version", resource, {"name": resource}, budget))
+        return answer.name, answer.payload.data
+
+    def created(self, resource: str, budget: Budget) -> dt.datetime | None:
+        """When a version was added."""
+        version = cast("_SecretVersion", self._call("get_secret_version", resource, {"name": resource}, budget))
+        moment = version.create_time
+        return dt.datetime.fromisoformat(moment.rfc3339()) if moment else None
 
     def create(self, secret_id: str, secret: Mapping[str, object], budget: Budget) -> Secret:
         """A new secret, without versions."""
