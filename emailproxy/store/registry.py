@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Final, cast
 
 from emailproxy.store.about import AddressForm, about_of
 from emailproxy.store.base import CacheStore, StoreAddressError, StoreFactory
+from emailproxy.store.providers import (
+    ambiguity,
+    by_distribution,
+    distribution,
+    install,
+    installed,
+    loaded,
+    provider,
+)
 
 __all__ = ["GROUP", "StoreKind", "describe", "open_store", "prefixes", "split_address"]
 
@@ -49,7 +57,7 @@ class StoreKind:
     @property
     def remedy(self) -> str | None:
         """The command that installs what is missing; None if nothing is, or nobody knows."""
-        return _install(self.distribution, self.extra) if self.missing and self.extra else None
+        return install(self.distribution, self.extra) if self.missing and self.extra else None
 
 
 def describe() -> tuple[StoreKind, ...]:
@@ -62,15 +70,15 @@ def describe() -> tuple[StoreKind, ...]:
         groups.setdefault(entry.name, []).append(entry)
     kinds = []
     for prefix, entries in sorted(groups.items()):
-        providers = _providers(entries)
-        problem = _ambiguity(prefix, providers) if len(providers) > 1 else None
+        providers = by_distribution(entries)
+        problem = ambiguity(prefix, providers) if len(providers) > 1 else None
         kinds += [_kind(entry, problem) for _, entry in sorted(providers.items())]
     return tuple(kinds)
 
 
 def prefixes() -> tuple[str, ...]:
     """The installed prefixes, sorted. Nothing is imported for that."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    return installed(GROUP)
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -89,15 +97,9 @@ def open_store(address: str) -> CacheStore:
             install); or the provider finds the rest malformed.
     """
     prefix, rest = split_address(address)
-    providers = _providers(entry_points(group=GROUP, name=prefix))
-    if not providers:
-        raise StoreAddressError(
-            f"no store has the prefix {prefix}: (installed: {', '.join(f'{known}:' for known in prefixes())}); "
-            f"a file of that name is file:{address}"
-        )
-    if len(providers) > 1:
-        raise StoreAddressError(_ambiguity(prefix, providers))
-    (entry,) = providers.values()
+    known = ", ".join(f"{name}:" for name in prefixes())
+    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
+    entry = provider(GROUP, prefix, unknown)
     extra = entry.name
     try:
         # The SDK may be missing where the module is loaded, or where the factory imports it.
@@ -106,35 +108,21 @@ def open_store(address: str) -> CacheStore:
         return factory(rest)
     except ImportError as error:
         raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); {_install(_distribution(entry), extra)}"
+            f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
         ) from error
 
 
-def _providers(entries: Iterable[EntryPoint]) -> dict[tuple[str, str], EntryPoint]:
-    # A distribution that is found twice on the path is one.
-    return {(_distribution(entry), entry.value): entry for entry in entries}
-
-
-def _ambiguity(prefix: str, providers: Iterable[tuple[str, str]]) -> str:
-    names = " and ".join(sorted(f"{distribution} ({value})" for distribution, value in providers))
-    return f"the prefix {prefix}: is provided by {names}; uninstall all but one"
-
-
-def _install(distribution: str, extra: str) -> str:
-    return f"pip install '{distribution}[{extra}]'"
-
-
 def _kind(entry: EntryPoint, problem: str | None) -> StoreKind:
-    distribution = _distribution(entry)
+    provided_by = distribution(entry)
     try:
         declared = about_of(_load(entry))
     except StoreAddressError as error:
-        return StoreKind(entry.name, distribution, (), None, (), problem or str(error))
+        return StoreKind(entry.name, provided_by, (), None, (), problem or str(error))
     except ImportError as error:
-        told = f"the store {entry.name}: cannot be loaded ({error}); {_install(distribution, entry.name)}"
-        return StoreKind(entry.name, distribution, (), None, (), problem or told)
+        told = f"the store {entry.name}: cannot be loaded ({error}); {install(provided_by, entry.name)}"
+        return StoreKind(entry.name, provided_by, (), None, (), problem or told)
     missing = tuple(module for module in declared.needs if not _is_importable(module))
-    return StoreKind(entry.name, distribution, declared.forms, declared.extra, missing, problem)
+    return StoreKind(entry.name, provided_by, declared.forms, declared.extra, missing, problem)
 
 
 def _is_importable(module: str) -> bool:
@@ -146,14 +134,4 @@ def _is_importable(module: str) -> bool:
 
 
 def _load(entry: EntryPoint) -> StoreFactory:
-    try:
-        factory: StoreFactory = entry.load()
-    except AttributeError as error:
-        raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); update {_distribution(entry)}"
-        ) from error
-    return factory
-
-
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "an unknown distribution"
+    return cast("StoreFactory", loaded(entry, "the store"))
