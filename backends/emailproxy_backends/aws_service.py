@@ -97,6 +97,7 @@ class _Client(Protocol):
     def update_secret_version_stage(self, **parameters: str) -> object: ...
     def describe_secret(self, **parameters: str) -> _Description: ...
     def restore_secret(self, **parameters: str) -> object: ...
+    def delete_secret(self, **parameters: str) -> object: ...
     def list_secrets(self, **parameters: object) -> _Page: ...
     def close(self) -> None: ...
 
@@ -172,6 +173,11 @@ class SecretsManager:
         """RestoreSecret."""
         with self._failures("RestoreSecret", name) as client:
             client.restore_secret(SecretId=name)
+
+    def delete(self, name: str) -> None:
+        """DeleteSecret, recoverable for 30 days."""
+        with self._failures("DeleteSecret", name) as client:
+            client.delete_secret(SecretId=name)
 
     def names(self, prefix: str) -> list[str]:
         """ListSecrets, which may be minutes behind."""

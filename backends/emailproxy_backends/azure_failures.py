@@ -24,6 +24,7 @@ DATA_ACTIONS: Final = {
     "read": "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "written": "Microsoft.KeyVault/vaults/secrets/setSecret/action",
     "listed": "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    "deleted": "Microsoft.KeyVault/vaults/secrets/delete/action",
     "recovered": "Microsoft.KeyVault/vaults/secrets/recover/action",
     "leased": "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
 }

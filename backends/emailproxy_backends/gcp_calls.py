@@ -1,4 +1,4 @@
-"""How is Google's Secret Manager called? Seven calls with deadlines and retries of our own, and errors of three facts.
+"""How is Google's Secret Manager called? Eight calls with deadlines and retries of our own, and errors of three facts.
 
 The library's own defaults are 60 s for each call, retries for one method only, and credentials fetched within gRPC,
 where their failure looks like that of the network.
@@ -48,6 +48,7 @@ _PERMISSIONS: Final = {
     "access_secret_version": "secretmanager.versions.access",
     "add_secret_version": "secretmanager.versions.add",
     "create_secret": "secretmanager.secrets.create",
+    "delete_secret": "secretmanager.secrets.delete",
     "destroy_secret_version": "secretmanager.versions.destroy",
     "get_secret": "secretmanager.secrets.get",
     "list_secrets": "secretmanager.secrets.list",
@@ -171,6 +172,10 @@ class Calls:
         """Make a version's content unreadable for ever."""
         resource = f"{name}/versions/{number}"
         self._call("destroy_secret_version", resource, {"name": resource}, budget)
+
+    def delete(self, name: str, etag: str, budget: Budget) -> None:
+        """Remove a secret with all its versions for ever, if its etag still is `etag`; an empty one is any."""
+        self._call("delete_secret", name, {"name": name, **({"etag": etag} if etag else {})}, budget)
 
     def list_secrets(self, budget: Budget) -> Iterator[Secret]:
         """The secrets whose name may begin with the prefix, and perhaps others."""

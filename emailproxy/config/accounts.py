@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
-from emailproxy.config.model import Account, SealedSecret
+from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
+from emailproxy.config.providers import refresh_tokens_of
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
@@ -35,6 +36,7 @@ ACCOUNT_OPTIONS: Final = frozenset(
         "use_pkce",
         "jwt_certificate_path",
         "jwt_key_path",
+        "refresh_tokens",
     }
 )
 CACHED_OPTIONS: Final = frozenset(
@@ -46,6 +48,8 @@ CACHED_OPTIONS: Final = frozenset(
         "refresh_token",
         "client_secret_encrypted",
         "last_activity",
+        "lease_owner",
+        "lease_until",
     }
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
@@ -185,6 +189,7 @@ def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
     reader.boolean("use_pkce")
     _check_redirect(reader)
     _read_flow(reader)
+    _read_refresh_tokens(reader)
 
 
 def _read_account(name: str, options: Mapping[str, Option], findings: Findings) -> Account | None:
@@ -236,6 +241,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         use_pkce=reader.boolean("use_pkce"),
         jwt_certificate_path=reader.path("jwt_certificate_path"),
         jwt_key_path=reader.path("jwt_key_path"),
+        refresh_tokens=_read_refresh_tokens(reader),
     )
 
 
@@ -248,6 +254,12 @@ def _read_flow(reader: Reader) -> str | None:
     printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
     reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
     return None
+
+
+def _read_refresh_tokens(reader: Reader) -> RefreshTokens:
+    if reader.text("refresh_tokens") is None:
+        return refresh_tokens_of(reader.text("token_url") or "")
+    return RefreshTokens(reader.choice("refresh_tokens", [kind.value for kind in RefreshTokens]))
 
 
 def _with_permission_url(reader: Reader, flow: str | None) -> str | None:

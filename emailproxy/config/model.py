@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from emailproxy.secret import Secret
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "SealedSecret", "Server", "Settings"]
+__all__ = ["Account", "Config", "Fault", "MailProtocol", "RefreshTokens", "SealedSecret", "Server", "Settings"]
 
 
 class MailProtocol(enum.Enum):
@@ -80,6 +80,17 @@ class SealedSecret:
     token_iterations: int
 
 
+class RefreshTokens(enum.Enum):
+    """What becomes of a refresh token when it is used."""
+
+    REUSABLE = "reusable"
+    """It stays valid, whether or not there is a new one."""
+    ROTATING = "rotating"
+    """There may be a new one, and then it is dead; whoever uses it again is refused, and no more."""
+    SINGLE_USE = "single_use"
+    """There is a new one, and whoever uses it again ends the authorisation for everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A configured identity and how to get a token for it, catch-all templates already merged in."""
@@ -101,6 +112,7 @@ class Account:
     use_pkce: bool = False
     jwt_certificate_path: Path | None = None
     jwt_key_path: Path | None = None
+    refresh_tokens: RefreshTokens = RefreshTokens.ROTATING
     inherited_secret: SealedSecret | None = None
     """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
 

@@ -132,7 +132,8 @@ desktop application a secret, and wants it.""",
             "https://www.fastmail.com/dev/protocol-smtp",
             notes="""\
 Fastmail registers OAuth clients by hand (see its developer pages) and gives them no secret; PKCE takes its place. Its
-refresh tokens are for single use: let one proxy at a time use an account.""",
+refresh tokens are for single use, and to use one twice ends the authorisation: several proxies may share an account
+only if they share a store (`--cache-store`), where they take turns.""",
             use_pkce=True,
             secret="",
         ),

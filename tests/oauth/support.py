@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+import pytest
 import trio
 
 from emailproxy.config.model import Account, Settings
+from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.sealing import Iterations, derive_key
 from emailproxy.oauth.tokens import TokenBroker, open_broker
@@ -221,3 +223,39 @@ async def world(
         **more,
     ) as broker:
         yield World(broker, provider, records, consents, journal, in_force, announced)
+
+
+DOWN = httpx2.Response(503)
+KEEP = Settings(delete_account_token_on_password_error=False)
+
+
+async def token(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> str:
+    return (await w.broker.token(account, password, **more)).value.reveal()
+
+
+async def failure(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> LoginFailed:
+    with pytest.raises(LoginFailed) as caught:
+        await w.broker.token(account, password, **more)
+    told = caught.value.failure
+    assert told.text.isascii()
+    assert told.detail.isprintable()
+    for secret in ("the-client-secret", PASSWORD.reveal(), WRONG.reveal(), "old-refresh", "old-access"):
+        assert secret not in told.detail
+    return caught.value
+
+
+async def kind(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> FailureKind:
+    return (await failure(w, password, account, **more)).failure.kind
+
+
+async def logins(w: World, nursery: trio.Nursery, count: int, password: Secret = PASSWORD) -> list[str]:
+    """Start logins; what they get appears in the list."""
+    got: list[str] = []
+
+    async def one() -> None:
+        got.append(await token(w, password))
+
+    for _ in range(count):
+        nursery.start_soon(one)
+    await w.somebody_is_asked()
+    return got

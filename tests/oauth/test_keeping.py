@@ -1,4 +1,4 @@
-"""What `test_tokens` cannot see from outside: conflicts without end, deletion, and cancellation in the middle."""
+"""What `tokens` cannot see from outside: conflicts without end, deletion, and cancellation in the middle."""
 
 from __future__ import annotations
 

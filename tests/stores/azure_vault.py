@@ -96,6 +96,8 @@ class FakeVault:
                     return self._got(name.lower(), version)
                 case "PUT", ["secrets", name]:
                     return self._set(name.lower(), body)
+                case "DELETE", ["secrets", name]:
+                    return self._removed(name.lower())
                 case "POST", ["deletedsecrets", name, "recover"]:
                     return self._recovered(name.lower())
             return refusal(404, "NotFound")
@@ -136,6 +138,18 @@ class FakeVault:
             self.lost_answers -= 1
             return 0, None, {}
         return 200, self._bundle(name, version), {}
+
+    def _removed(self, name: str) -> Answer:
+        self._pass(name)
+        if name not in self.secrets or name in self.recovering:
+            return refusal(404, "SecretNotFound")
+        bundle = self._bundle(name, self.secrets[name][-1]) | {"recoveryId": f"{self.url}/deletedsecrets/{name}"}
+        del bundle["value"]
+        self.delete(name)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return 0, None, {}
+        return 200, bundle, {}
 
     def _recovered(self, name: str) -> Answer:
         if name not in self.deleted:
@@ -200,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(status, answer, headers)
 
-    do_GET = do_PUT = do_POST = _handle  # noqa: N815
+    do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def _send(self, status: int, answer: dict[str, Any] | None, headers: dict[str, str]) -> None:
         octets = json.dumps(answer).encode() if answer is not None else b""

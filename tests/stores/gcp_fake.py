@@ -29,6 +29,7 @@ _REQUESTS: dict[str, tuple[Any, Any]] = {
     "GetSecret": (types.GetSecretRequest, types.Secret),
     "CreateSecret": (types.CreateSecretRequest, types.Secret),
     "UpdateSecret": (types.UpdateSecretRequest, types.Secret),
+    "DeleteSecret": (types.DeleteSecretRequest, None),
     "ListSecrets": (types.ListSecretsRequest, types.ListSecretsResponse),
     "AddSecretVersion": (types.AddSecretVersionRequest, types.SecretVersion),
     "AccessSecretVersion": (types.AccessSecretVersionRequest, types.AccessSecretVersionResponse),
@@ -98,6 +99,8 @@ class FakeSecretManager:
     def __init__(self, *, stale_status: str = "FAILED_PRECONDITION") -> None:
         self.stale_status = stale_status
         self.kept: dict[str, Kept] = {}
+        self.buried: dict[str, Kept] = {}
+        """What was deleted last under a name: GetSecret shows it for as long as it lags behind."""
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, str]] = []
         self.principals: set[str] = set()
@@ -182,6 +185,8 @@ class FakeSecretManager:
         return types.Secret(kept.past[-self.lag]) if len(kept.past) >= self.lag else None
 
     def _GetSecret(self, request: types.GetSecretRequest) -> types.Secret:  # noqa: N802
+        if self.lag and request.name in self.buried and request.name not in self.kept:
+            return types.Secret(self.buried[request.name].secret)
         shown = self._shown(self._find(request.name))
         if shown is None:
             raise Answer("NOT_FOUND")
@@ -201,6 +206,13 @@ class FakeSecretManager:
         self.kept[name] = Kept(secret)
         self._touch(self.kept[name])
         return types.Secret(secret)
+
+    def _DeleteSecret(self, request: types.DeleteSecretRequest) -> empty_pb2.Empty:  # noqa: N802
+        kept = self._find(request.name)
+        if request.etag and request.etag != kept.secret.etag:
+            raise Answer(self.stale_status)
+        self.buried[request.name] = self.kept.pop(request.name)
+        return empty_pb2.Empty()
 
     def _UpdateSecret(self, request: types.UpdateSecretRequest) -> types.Secret:  # noqa: N802
         kept = self._find(request.secret.name)

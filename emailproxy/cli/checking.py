@@ -1,0 +1,38 @@
+"""What does a configuration say, and how does one begin? ``emailproxy check`` and ``emailproxy sample-config``."""
+
+from __future__ import annotations
+
+import click
+
+from emailproxy.cli.common import Flags, configuration
+from emailproxy.config import PROVIDERS, describe, sample
+
+__all__ = ["check", "sample_config"]
+
+
+@click.command(short_help="Check the configuration; print what would be served.")
+@click.pass_obj
+def check(flags: Flags) -> None:
+    """Check the configuration and print what would be served; open nothing.
+
+    Exit status 2 if there is a fault.
+
+    \b
+    Example:
+      emailproxy --config-file /etc/emailproxy.config check
+    """
+    click.echo(describe(configuration(flags.config_file)), nl=False)
+
+
+@click.command("sample-config", short_help="Print a commented sample configuration.")
+@click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
+def sample_config(provider: str | None) -> None:
+    """Print a commented sample configuration, for all providers or for one.
+
+    These are known: office365, outlook, gmail, fastmail, yahoo, aol and 21vianet.
+
+    \b
+    Example:
+      emailproxy sample-config gmail > emailproxy.config
+    """
+    click.echo(sample(provider), nl=False)
