@@ -12,7 +12,7 @@ import click
 import pytest
 import trio
 
-from tests.stores.simulation.places import PLACES
+from tests.stores.places import PLACES
 from tests.stores.simulation.rotation import Behaviour
 from tests.stores.simulation.run import Figures, Plan, simulate
 from tests.stores.simulation.table import cells, table

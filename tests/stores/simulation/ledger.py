@@ -75,8 +75,7 @@ class Witness:
         return version
 
     def delete(self, account: str) -> bool:
-        deleted: bool = self._store.delete(account)  # type: ignore[attr-defined]
-        return deleted
+        return self._store.delete(account)
 
     def accounts(self) -> list[str]:
         return self._store.accounts()

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from emailproxy.config.model import Account, Settings
+from emailproxy.config.model import Account, RefreshTokens, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.endpoint import TokenResponse
@@ -137,4 +137,5 @@ def _account(name: str, part: Part) -> Account:
         permission_url="https://provider.example/authorize",
         oauth2_scope="mail",
         redirect_uri="http://localhost",
+        refresh_tokens=RefreshTokens(part.refresh_tokens),
     )

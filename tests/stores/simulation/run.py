@@ -38,9 +38,9 @@ from emailproxy.secret import Secret
 from emailproxy.store.base import Record, StoreConflictError, StoreError, StoreUnavailableError
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
+from tests.stores.places import Place
 from tests.stores.simulation.endpoint import open_provider
 from tests.stores.simulation.ledger import read_ledger
-from tests.stores.simulation.places import Place
 from tests.stores.simulation.replica import ITERATIONS, PASSWORD, Part
 from tests.stores.simulation.rotation import Behaviour, Grant, Rotation
 
