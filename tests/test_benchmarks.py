@@ -118,8 +118,8 @@ def test_resident_memory_is_that_of_the_process_alone() -> None:
 def test_stores_are_measured_with_an_account_of_each_kind(tmp_path: Path) -> None:
     from benchmarks.processes import Upstream
     from benchmarks.stores import KINDS, configuration, user
-    from emailproxy.config.model import RefreshTokens
     from emailproxy.config import load
+    from emailproxy.config.model import RefreshTokens
 
     assert set(KINDS) == {kind.value for kind in RefreshTokens}
     upstream = Upstream(1, "127.0.0.1", 993, "http://127.0.0.1:1/token", "", "somebody", "id", "secret")
