@@ -28,8 +28,13 @@ from tests.stores.counting import counting
 
 __all__ = ["COUNTED", "PLACES", "Place"]
 
-VAULT_DELAY = 0.01
-"""Seconds that each request to our vault takes, as one to a vault of the same region would at least."""
+NEAR, FAR = 0.01, 0.15
+"""Seconds that each request to our vault takes: a vault of the same region, and one at the other end of the world."""
+CROWDED = (10, 0.5, 8.0)
+"""Turns where all accounts share one document, and every write waits for every other."""
+LEASED = (45, 0.5, 43.0)
+"""Turns at refreshing where a replica that is killed in the middle of a write keeps the blob's lease for 30 s, which is
+about the least that the service offers: a save may have to wait for that, and 13 s more."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Place:
     address: str
     modules: tuple[str, ...] = ()
     """What a process imports when it opens the store."""
+    times: tuple[int, float, float] = (4, 0.5, 2.0)
+    """What turns at refreshing can last here, with doubles that answer at once: lease, clocks, save, in seconds."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What its SDK finds in the environment; `os.environ` has it while the place is open."""
     counts: Callable[[], Mapping[str, int]] = dict
@@ -82,11 +89,12 @@ def _aws(
             url, counts = stack.enter_context(counting(url))
         stack.enter_context(_environment(variables))
         modules = ("emailproxy_backends.aws", "emailproxy_backends.aws_service")
-        yield Place(f"aws:{name}?region={REGION}&endpoint={url}", modules, variables, counts.copy)
+        times = CROWDED if document else Place.times
+        yield Place(f"aws:{name}?region={REGION}&endpoint={url}", modules, times, variables, counts.copy)
 
 
 @contextmanager
-def _azure(folder: Path, *, lease: bool = False) -> Iterator[Place]:
+def _azure(folder: Path, *, lease: bool = False, delay: float = NEAR) -> Iterator[Place]:
     try:
         import azure.identity
         import azure.keyvault.secrets
@@ -98,7 +106,7 @@ def _azure(folder: Path, *, lease: bool = False) -> Iterator[Place]:
 
     with ExitStack() as stack:
         vault, ca = stack.enter_context(running_vault(folder))
-        vault.delay = VAULT_DELAY
+        vault.delay = delay
         options = f"endpoint={vault.url}&ca={ca}"
         if lease:
             (folder / "azurite").mkdir()
@@ -112,7 +120,8 @@ def _azure(folder: Path, *, lease: bool = False) -> Iterator[Place]:
         def counts() -> Mapping[str, int]:
             return vault.requests | Counter({"challenge": vault.challenges})
 
-        yield Place(f"azure:simulated/mail?{options}", modules, variables, counts)
+        times = LEASED if lease else Place.times
+        yield Place(f"azure:simulated/mail?{options}", modules, times, variables, counts)
 
 
 @contextmanager
@@ -124,7 +133,7 @@ def _gcp(folder: Path) -> Iterator[Place]:
     fake = FakeSecretManager()
     with serving(fake) as port:
         address = f"gcp:projects/simulated?endpoint=http://127.0.0.1:{port}"
-        yield Place(address, ("emailproxy_backends.gcp", "emailproxy_backends.gcp_store"), {}, fake.calls.copy)
+        yield Place(address, ("emailproxy_backends.gcp", "emailproxy_backends.gcp_store"), counts=fake.calls.copy)
 
 
 PLACES: Mapping[str, Callable[[Path], AbstractContextManager[Place]]] = {
@@ -135,6 +144,7 @@ PLACES: Mapping[str, Callable[[Path], AbstractContextManager[Place]]] = {
     "gcp": _gcp,
     "azure-lease": lambda folder: _azure(folder, lease=True),
     "azure": _azure,
+    "azure-far": lambda folder: _azure(folder, delay=FAR),
 }
 """By name: given a folder, the place that may be used while the context is open."""
 

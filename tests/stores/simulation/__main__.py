@@ -23,7 +23,7 @@ OPTIONS = ("reusable", "rotating", "single_use")
 @click.command()
 @click.option("--store", "stores", multiple=True, type=click.Choice(list(PLACES)), help="May be repeated.  [all]")
 @click.option("--seconds", type=float, default=Plan.seconds, show_default=True, help="For which replicas are killed.")
-@click.option("--lease", type=float, default=Plan.lease, show_default=True, help="Seconds that a turn lasts.")
+@click.option("--settle", type=float, help="Seconds at the end without kills.  [until the turns of the dead are over]")
 @click.option("--refresh-tokens", type=click.Choice(OPTIONS), default=Plan.refresh_tokens, show_default=True)
 @click.option("--behaviour", type=click.Choice(list(Behaviour)), default=Plan.behaviour, show_default=True)
 @click.option("--policies", is_flag=True, help="Every option against every behaviour, on the first store.")
@@ -32,14 +32,14 @@ def main(
     *,
     stores: tuple[str, ...],
     seconds: float,
-    lease: float,
+    settle: float | None,
     refresh_tokens: str,
     behaviour: str,
     policies: bool,
     losses: bool,
 ) -> None:
     """Replicas share a store and are killed all the time; which accounts are lost?"""
-    plan = Plan(seconds=seconds, lease=lease, refresh_tokens=refresh_tokens, behaviour=Behaviour(behaviour))
+    plan = Plan(seconds=seconds, settle=settle, refresh_tokens=refresh_tokens, behaviour=Behaviour(behaviour))
     plans = {"": plan}
     if policies:
         plans = {

@@ -7,9 +7,9 @@ import random
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import trio
+from emailproxy.oauth.turns import TurnTimes
 
 from emailproxy.config.model import Account, RefreshTokens, Settings
 from emailproxy.failures import FailureKind, LoginFailed
@@ -32,6 +32,8 @@ ITERATIONS = Iterations(current=10, legacy=10)
 """PBKDF2 is not what is tested here."""
 LOGINS = 4
 """At once in each replica: two cores have to carry all of them, and a turn must not end for want of a core."""
+LOGIN_SECONDS = 1.0
+"""After which a worker goes on to another account, as a mail client would give up; the broker goes on by itself."""
 CONSENT_SECONDS = 1.0
 """How long an account is left alone when only a person can help."""
 PAUSE = 0.05
@@ -49,7 +51,8 @@ class Part:
     token_url: str
     accounts: list[str]
     refresh_tokens: str
-    lease: float
+    times: tuple[int, float, float]
+    """The broker's `TurnTimes`: seconds of a lease, for clocks that differ, for a save."""
     folder: str
     """Where its ledger and log are."""
 
@@ -91,7 +94,7 @@ async def _run(part: Part) -> None:
             settings=lambda: settings,
             flows={flow.name: flow},
             iterations=ITERATIONS,
-            **_turns(part),
+            times=TurnTimes(*part.times),
         ) as broker,
         trio.open_nursery() as nursery,
     ):
@@ -108,7 +111,8 @@ async def _run(part: Part) -> None:
                     continue
                 name = random.choice(ready)
                 try:
-                    await broker.token(_account(name, part), password)
+                    with trio.move_on_after(LOGIN_SECONDS):
+                        await broker.token(_account(name, part), password)
                 except LoginFailed as error:
                     if error.failure.kind is FailureKind.WRONG_CREDENTIALS:
                         waiting[name] = now + CONSENT_SECONDS
@@ -121,10 +125,6 @@ async def _run(part: Part) -> None:
                 break
         nursery.cancel_scope.cancel()
     await cached.aclose()
-
-
-def _turns(part: Part) -> dict[str, Any]:
-    return {}
 
 
 def _account(name: str, part: Part) -> Account:
