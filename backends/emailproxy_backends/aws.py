@@ -6,6 +6,7 @@ import json
 import logging
 from typing import Final
 
+from emailproxy.store.about import about
 from emailproxy.store.base import (
     CacheStore,
     Record,
@@ -136,6 +137,13 @@ class AccountSecretsStore:
         return account
 
 
+@about(
+    ("aws:PREFIX/", "AWS Secrets Manager, one secret for each account; the slash makes the difference"),
+    ("aws:NAME-OR-ARN", "AWS Secrets Manager, the one document of the classic proxy"),
+    ("aws:PROFILE||…", "either of them with a profile of the AWS configuration files"),
+    extra="aws",
+    needs=("boto3",),
+)
 def open_store(rest: str) -> CacheStore:
     """The store for ``aws:…``, given without the prefix. Nothing is asked of the service yet.
 

@@ -5,6 +5,7 @@ The SDK is boto3; only this file imports it. Its clients are thread-safe and its
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 import threading
@@ -67,6 +68,7 @@ class _Value(TypedDict):
     VersionId: str
     SecretString: NotRequired[str]
     SecretBinary: NotRequired[bytes]
+    CreatedDate: NotRequired[dt.datetime]
 
 
 class _Created(TypedDict):
@@ -142,6 +144,14 @@ class SecretsManager:
                     f"{self._address.text}: {name} holds octets, so it was not written by emailproxy; it stays as it is"
                 )
             return value["VersionId"], value.get("SecretString")
+
+    def value(self, name: str) -> tuple[bytes, dt.datetime | None]:
+        """GetSecretValue of a secret that is not ours: text or octets, and when it got this value."""
+        with self._failures("GetSecretValue", name) as client:
+            found = client.get_secret_value(SecretId=name, VersionStage=CURRENT)
+            text = found.get("SecretString")
+            octets = text.encode() if text is not None else found.get("SecretBinary", b"")
+            return octets, found.get("CreatedDate")
 
     def create(self, name: str, text: str, token: str, description: str) -> str:
         """CreateSecret."""

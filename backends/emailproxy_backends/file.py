@@ -22,6 +22,7 @@ from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from emailproxy.store.about import about
 from emailproxy.store.base import (
     CACHED_OPTIONS,
     Record,
@@ -359,6 +360,10 @@ class FileStore:
         return StoreUnavailableError(what)
 
 
+@about(
+    ("file:PATH", "a file of its own, one section for each account"),
+    ("PATH", "the same"),
+)
 def open_store(address: str) -> FileStore:
     """The store for ``file:PATH`` or a bare path, given without the prefix.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from emailproxy.cli.common import Flags, configuration
@@ -11,16 +13,23 @@ __all__ = ["check", "sample_config"]
 
 
 @click.command(short_help="Check the configuration; print what would be served.")
+@click.option(
+    "--resolve", is_flag=True, help="Follow each reference too; print its length and last change, never its value."
+)
 @click.pass_obj
-def check(flags: Flags) -> None:
+def check(flags: Flags, *, resolve: bool) -> None:
     """Check the configuration and print what would be served; open nothing.
 
-    Exit status 2 if there is a fault.
+    Exit status 2 if there is a fault, or with --resolve a reference that leads nowhere.
 
     \b
     Example:
       emailproxy --config-file /etc/emailproxy.config check
     """
+    if resolve:
+        from emailproxy.cli.resolving import check_resolved
+
+        sys.exit(check_resolved(flags.config_file))
     click.echo(describe(configuration(flags.config_file)), nl=False)
 
 

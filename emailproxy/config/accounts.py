@@ -123,9 +123,9 @@ def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Opt
     """The section's options over its domain's over the global ones; cached options only from the section itself."""
     merged: dict[str, Option] = {}
     for source in (*_templates_of(section.name, templates), section):
-        for name, text in source.options.items():
+        for name in source.options:
             if name in ACCOUNT_OPTIONS:
-                merged[name] = Option(text, source.name if name in source.own else section.name)
+                merged[name] = Option.of(source, name, source.name if name in source.own else section.name)
     return merged
 
 
@@ -223,6 +223,9 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         reader.warn("oauth2_flow", f"this version does not offer the flow {flow} yet", "logins of this account fail")
     check_pair(reader, "jwt_certificate_path", "jwt_key_path", rsa=True)
 
+    if flow == "service_account" and client_id == "file" and reader.reference("client_secret") is not None:
+        reader.fault("client_secret", "client_id = file wants a path, not the key", "write client_id = key")
+
     secret = reader.text("client_secret")
     if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
         return None
@@ -231,8 +234,8 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         section=name,
         oauth2_flow=flow,
         token_url=token_url,
-        client_id=client_id,
-        client_secret=Secret(secret) if secret is not None else None,
+        client_id=reader.reference("client_id") or client_id,
+        client_secret=reader.reference("client_secret") or (Secret(secret) if secret is not None else None),
         permission_url=permission_url,
         oauth2_scope=reader.text("oauth2_scope"),
         oauth2_resource=reader.text("oauth2_resource"),

@@ -90,6 +90,7 @@ class MemoryRecords:
         self.load_errors: list[StoreError] = []
         self.save_errors: list[StoreError] = []
         self.before_save: Callable[[], Awaitable[None]] | None = None
+        self.bills_writes = False
         self._count = 0
 
     def put(self, record: Record, account: str = ACCOUNT.name) -> Version:
