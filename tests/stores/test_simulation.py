@@ -14,7 +14,7 @@ from tests.stores.simulation.__main__ import run
 from tests.stores.simulation.run import Cause, Figures, Plan
 from tests.stores.simulation.table import HEAD, cells
 
-SECONDS = float(os.environ.get("EMAILPROXY_SIMULATION_SECONDS", "10"))
+SECONDS = float(os.environ.get("EMAILPROXY_SIMULATION_SECONDS", "8"))
 """For which replicas are killed, per store; the stores' tests shall not take many minutes."""
 LEAST = 4.0
 """Refreshes a second that make a run worth something. Half of what the slowest store did on two busy cores."""
