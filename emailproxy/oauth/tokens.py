@@ -39,9 +39,9 @@ from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Records
-from emailproxy.oauth.opened import AccessToken, Opened
+from emailproxy.oauth.opened import LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.passwords import PasswordDigest
-from emailproxy.oauth.refreshing import LAST_CALL, Refresher, margin
+from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns, TurnTimes

@@ -96,6 +96,11 @@ class CachedStore:
         """Each write makes a version that is billed, or kept for ever."""
         return bool(getattr(self._store, "bills_writes", False))
 
+    @property
+    def deletion(self) -> str:
+        """What becomes of a record that is deleted, a clause for people; empty if the store does not say."""
+        return str(getattr(self._store, "deletion", ""))
+
     async def load(self, account: str) -> Stored | None:
         """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
 

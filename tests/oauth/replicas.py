@@ -57,6 +57,9 @@ class RotatingProvider(httpx2.AsyncBaseTransport):
         self.count = 0
         self.replays = 0
         self.revoked = False
+        self.rotates = True
+        self.used: list[str] = []
+        self.dead: set[str] = set()
         self.fails: list[httpx2.Response] = []
 
     @property
@@ -71,15 +74,18 @@ class RotatingProvider(httpx2.AsyncBaseTransport):
         return answer
 
     def _answer(self, token: str) -> httpx2.Response:
+        self.used.append(token)
         if self.fails:
             return self.fails.pop(0)
+        if token in self.dead:
+            return refusal("invalid_grant")
         if token != self.live and self.kind is not RefreshTokens.REUSABLE:
             self.replays += 1
             self.revoked |= self.kind is RefreshTokens.SINGLE_USE
         if self.revoked or (token != self.live and self.kind is RefreshTokens.ROTATING):
             return refusal("invalid_grant")
         self.count += 1
-        return grant(f"at-{self.count}", self.live, self.expires_in)
+        return grant(f"at-{self.count}", self.live if self.rotates else None, self.expires_in)
 
 
 class SlowRecords:

@@ -178,7 +178,7 @@ class FakeVault:
             self.token_queries.append(query)
         if self.token_answer is not None:
             return self.token_answer
-        resource = query["resource"][0]
+        resource = query["resource"][0] if "resource" in query else query["scope"][0].removesuffix("/.default")
         return 200, {"access_token": jwt(resource), "expires_in": "3600", "resource": resource, "token_type": "Bearer"}
 
 
@@ -206,6 +206,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
+        if url.path.endswith("/oauth2/v2.0/token"):
+            # Entra's token endpoint, as it answers workload identities and applications.
+            self._send(*self.vault.token(parse_qs(body.decode())), {})
+            return
         if not (self.headers.get("Authorization") or "").startswith("Bearer ey"):
             with self.vault.lock:
                 self.vault.challenges += 1
