@@ -16,6 +16,7 @@ from emailproxy.config.model import Account, RefreshTokens, Settings
 from emailproxy.failures import LoginFailed
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.tokens import TokenBroker, open_broker
+from emailproxy.oauth.turns import TurnTimes
 from emailproxy.store.base import Record, Stored, StoreUnavailableError, Version
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.document import lasting
@@ -163,6 +164,7 @@ async def replica(
     *,
     store_seconds: Callable[[], float] = lambda: 0.0,
     ahead: float = 0.0,
+    times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Replica]:
     """One process on `store`, whose clock is `ahead` of the others'."""
     own = type(store)(shared_with=store)
@@ -175,6 +177,7 @@ async def replica(
         transport=_MortalTransport(provider, records),
         iterations=FEW,
         now=lambda: now() + ahead,
+        times=times,
     ) as broker:
         yield Replica(broker, own, records, account(provider.kind), consents)
 

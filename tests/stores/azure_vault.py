@@ -73,6 +73,8 @@ class FakeVault:
     trouble: Callable[[str, str], Answer | None] = lambda method, path: None
     token_answer: tuple[int, dict[str, Any]] | None = None
     requests: Counter[str] = field(default_factory=Counter)
+    challenges: int = 0
+    """Requests without a token, which learn where to get one."""
     token_queries: list[dict[str, list[str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -209,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(*self.vault.token(parse_qs(body.decode())), {})
             return
         if not (self.headers.get("Authorization") or "").startswith("Bearer ey"):
+            with self.vault.lock:
+                self.vault.challenges += 1
             self._send(401, None, {"WWW-Authenticate": CHALLENGE.format(tenant=TENANT)})
             return
         assert "api-version=" in url.query
