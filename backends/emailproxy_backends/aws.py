@@ -35,6 +35,7 @@ class AccountSecretsStore:
 
     bills_writes = True
     """The service keeps 100 versions of a secret, and asks for no more than one in ten minutes."""
+    deletion = "AWS keeps it for 30 days, in which it can be restored"
 
     def __init__(self, address: str, prefix: str, secrets: Secrets) -> None:
         self._address = address

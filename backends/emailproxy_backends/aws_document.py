@@ -44,6 +44,7 @@ class DocumentStore:
 
     bills_writes = True
     """The service keeps 100 versions of a secret, and asks for no more than one in ten minutes."""
+    deletion = "its entry leaves the document, of which AWS keeps earlier versions for a while"
 
     def __init__(self, address: str, name: str, secrets: Secrets) -> None:
         self._address = address

@@ -110,6 +110,7 @@ class AzureStore:
 
     bills_writes = True
     """The service keeps each version for ever, and backs up no secret with more than 500."""
+    deletion = "Key Vault keeps it for the vault's retention period (7 to 90 days), to recover or purge"
 
     def __init__(
         self,

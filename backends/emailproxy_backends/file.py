@@ -98,6 +98,8 @@ class FileStore:
     file under a lock (``PATH.lock``): see `emailproxy_backends.replacing`.
     """
 
+    deletion = "the copy of the file from before, which ends in .bak, has it until the next write"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock_wait = LOCK_WAIT

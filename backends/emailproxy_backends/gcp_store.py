@@ -38,6 +38,7 @@ class SecretManagerStore:
 
     bills_writes = True
     """A secret takes two versions a second at the most, and each is billed until it is destroyed."""
+    deletion = "it is gone for ever, with all its versions"
 
     def __init__(self, address: Address) -> None:
         self._address = address

@@ -136,8 +136,9 @@ class CacheStore(Protocol):
     names ignore case must keep them apart by other means, or fold them consistently for reading and writing). A name
     that UTF-8 cannot hold (a lone surrogate) has no record unless the store can save it.
 
-    Two attributes are optional. ``blocks = False``: no call ever waits, so none needs a thread. ``bills_writes =
+    Three attributes are optional. ``blocks = False``: no call ever waits, so none needs a thread. ``bills_writes =
     True``: each write makes a version that is billed, or kept for ever; whoever writes should do it seldom.
+    ``deletion`` is a clause for a person who is about to `delete`: what becomes of the record.
     """
 
     @property
