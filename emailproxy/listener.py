@@ -14,6 +14,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 
 import trio
 
@@ -21,6 +22,8 @@ from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
 from emailproxy.login import Services
+from emailproxy.references.base import Fetched
+from emailproxy.secret import Secret
 from emailproxy.session import Session, goodbye
 from emailproxy.tls import downstream_context
 
@@ -329,7 +332,12 @@ class ListenerSet:
 def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
-    return downstream_context(server.local_certificate_path, server.local_key_path, server.min_tls)
+    key = server.local_key_path
+    return downstream_context(_pem(server.local_certificate_path), _pem(key) if key else None, server.min_tls)
+
+
+def _pem(source: Path | Fetched) -> Path | Secret:
+    return source.value if isinstance(source, Fetched) else source
 
 
 def _listening_socket(family: int, host: str, port: int) -> socket.socket:

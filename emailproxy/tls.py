@@ -6,12 +6,17 @@ with SNI. Towards mail clients: a certificate of the operator's. No I/O here: `e
 
 from __future__ import annotations
 
+import os
 import ssl
+import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
+
+from emailproxy.secret import Secret
 
 __all__ = ["UpstreamTls", "downstream_context"]
 
@@ -73,12 +78,12 @@ class UpstreamTls:
         self._tickets.pop((host, port), None)
 
 
-def downstream_context(certificate: Path, key: Path | None, min_tls: str) -> ssl.SSLContext:
+def downstream_context(certificate: Path | Secret, key: Path | Secret | None, min_tls: str) -> ssl.SSLContext:
     """A server context for a listener.
 
     Args:
-        certificate: PEM file of the certificate and its chain.
-        key: PEM file of its key; None if that is in the same file.
+        certificate: PEM file of the certificate and its chain, or its content.
+        key: PEM file of its key, or its content; None if that is with the certificate.
         min_tls: the oldest version allowed, ``1.0`` to ``1.3``.
 
     Raises:
@@ -94,5 +99,41 @@ def downstream_context(certificate: Path, key: Path | None, min_tls: str) -> ssl
         warnings.simplefilter("ignore", DeprecationWarning)  # that they are old is why somebody asked for them
         context.minimum_version = _VERSIONS[min_tls]
     # An empty passphrase instead of OpenSSL's prompt on the terminal, which would stop the proxy for ever.
-    context.load_cert_chain(certificate, key, password="")
+    with ExitStack() as files:
+        chain = files.enter_context(_file(certificate))
+        context.load_cert_chain(chain, files.enter_context(_file(key)) if key is not None else None, password="")
     return context
+
+
+@contextmanager
+def _file(source: Path | Secret) -> Iterator[Path]:
+    """A path for OpenSSL, which reads certificates and keys from files only.
+
+    Content gets a file that lives in memory alone and ends with this context (Linux; nothing can be left behind, even
+    by a crash). Elsewhere it is a temporary file that nobody else may open, removed at once.
+    """
+    if isinstance(source, Path):
+        yield source
+        return
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
+        try:
+            _write(descriptor, source.octets)
+            yield Path(f"/proc/self/fd/{descriptor}")
+        finally:
+            os.close(descriptor)
+        return
+    descriptor, name = tempfile.mkstemp()  # mode 0600
+    try:
+        try:
+            _write(descriptor, source.octets)
+        finally:
+            os.close(descriptor)
+        yield Path(name)
+    finally:
+        Path(name).unlink()
+
+
+def _write(descriptor: int, octets: bytes) -> None:
+    while octets:
+        octets = octets[os.write(descriptor, octets) :]

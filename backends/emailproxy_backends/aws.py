@@ -6,6 +6,7 @@ import json
 import logging
 from typing import Final
 
+from emailproxy.store.about import about
 from emailproxy.store.base import (
     CacheStore,
     Record,
@@ -13,7 +14,7 @@ from emailproxy.store.base import (
     Stored,
     Version,
 )
-from emailproxy.store.document import decode, encode, lasting
+from emailproxy.store.document import check_ours, decode, encode, lasting
 from emailproxy_backends.aws_address import is_hashed, named_account, parsed, secret_name
 from emailproxy_backends.aws_document import DocumentStore
 from emailproxy_backends.aws_secret import SIZE_LIMIT, Held, Secrets
@@ -31,6 +32,10 @@ class AccountSecretsStore:
 
     A version is the VersionId of the secret's AWSCURRENT.
     """
+
+    bills_writes = True
+    """The service keeps 100 versions of a secret, and asks for no more than one in ten minutes."""
+    deletion = "AWS keeps it for 30 days, in which it can be restored"
 
     def __init__(self, address: str, prefix: str, secrets: Secrets) -> None:
         self._address = address
@@ -70,9 +75,9 @@ class AccountSecretsStore:
 
         def change(held: Held | None) -> str | None:
             version = held.version if held is not None else None
-            # What was marked for deletion was no record when the caller looked.
-            gone = held is not None and (held.deleted or held.text is None)
-            if expected != version and not (gone and expected is None):
+            # What is marked for deletion is no record, nor was it when the caller looked.
+            gone = held is None or held.deleted or held.text is None
+            if expected != (None if gone else version):
                 raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
             if held is None or held.text is None:
                 return text
@@ -84,6 +89,20 @@ class AccountSecretsStore:
         )
         assert version is not None, "`change` leaves only what is there"
         return Version(version)
+
+    def delete(self, account: str) -> bool:
+        """Mark the account's secret for deletion; the service removes it after 30 days, until then it can be restored.
+
+        Raises:
+            StoreDeniedError: without the permission secretsmanager:DeleteSecret, which nothing else needs.
+            StoreContentError: the secret was not written by emailproxy, or not for this account; it stays.
+            StoreError: it is not certain that the secret is marked.
+        """
+
+        def check(held: Held) -> None:
+            check_ours(account, held.text or "", where=self.address)
+
+        return self._secrets.delete(secret_name(self._prefix, account), check)
 
     def accounts(self) -> list[str]:
         """The names of the accounts, as the service lists them: it may be some minutes behind.
@@ -119,6 +138,13 @@ class AccountSecretsStore:
         return account
 
 
+@about(
+    ("aws:PREFIX/", "AWS Secrets Manager, one secret for each account; the slash makes the difference"),
+    ("aws:NAME-OR-ARN", "AWS Secrets Manager, the one document of the classic proxy"),
+    ("aws:PROFILE||…", "either of them with a profile of the AWS configuration files"),
+    extra="aws",
+    needs=("boto3",),
+)
 def open_store(rest: str) -> CacheStore:
     """The store for ``aws:…``, given without the prefix. Nothing is asked of the service yet.
 

@@ -80,6 +80,10 @@ class Service(Protocol):
         """Unmark for deletion."""
         ...
 
+    def delete(self, name: str) -> None:
+        """Mark for deletion, with the service's own time for recovery."""
+        ...
+
     def names(self, prefix: str) -> list[str]:
         """The names of the secrets that begin with `prefix` and have a value, as far as the service can tell."""
         ...

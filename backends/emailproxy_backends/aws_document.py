@@ -42,6 +42,10 @@ class DocumentStore:
     is a hash of the account's entry, since other accounts' changes are none of its business.
     """
 
+    bills_writes = True
+    """The service keeps 100 versions of a secret, and asks for no more than one in ten minutes."""
+    deletion = "its entry leaves the document, of which AWS keeps earlier versions for a while"
+
     def __init__(self, address: str, name: str, secrets: Secrets) -> None:
         self._address = address
         self._name = name
@@ -76,7 +80,7 @@ class DocumentStore:
             StoreContentError: as `load`.
             StoreError: the service did not write it.
         """
-        wanted = {name: text for name, text in record.to_options().items() if text}
+        wanted = {name: text for name, text in record.to_options(CACHED_OPTIONS).items() if text}
 
         def change(held: Held | None) -> str | None:
             document = self._document(held) if held is not None else {}
@@ -96,6 +100,27 @@ class DocumentStore:
         with self._alone():
             self._secrets.update(self._name, change, DESCRIPTION)
         return _version(wanted)
+
+    def delete(self, account: str) -> bool:
+        """Remove the account's cached options from its entry, and the entry too if it holds nothing else.
+
+        Raises:
+            StoreContentError: the secret is no document of this kind.
+            StoreError: as `save`.
+        """
+        existed = False
+
+        def change(held: Held | None) -> str | None:
+            nonlocal existed
+            document = self._document(held) if held is not None and not held.deleted else {}
+            entry = _entry(document, account)
+            # A value that is no text is damage, which may go as well.
+            existed = entry is not None and any(document[entry].get(name) for name in CACHED_OPTIONS)
+            return self._written(document, entry, {}) if existed and entry is not None else None
+
+        with self._alone():
+            self._secrets.update(self._name, change, DESCRIPTION)
+        return existed
 
     def accounts(self) -> list[str]:
         """The names of the entries that hold a cached option.

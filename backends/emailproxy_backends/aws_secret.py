@@ -107,7 +107,8 @@ class Secrets:
 
         Args:
             name: the secret's name or ARN.
-            change: makes the new value of what is held; None leaves it. An error that it raises ends the update.
+            change: makes the new value of what is held; None leaves it. An error that it raises ends the update. It is
+                asked before a deleted secret is restored, too, and then about one without a value.
             description: for a secret that has to be created.
 
         Returns:
@@ -123,6 +124,9 @@ class Secrets:
                 break
             held = self.read(name)
             if held is not None and held.deleted:
+                # A stale or needless write brings nothing back.
+                if change(held) is None:
+                    return held.version
                 deleted = held
                 self._restore(name, end)
                 continue
@@ -142,6 +146,30 @@ class Secrets:
             f"{self._address}: {name} changes faster than it can be written ({MAX_ATTEMPTS} attempts, "
             f"{MAX_SECONDS:.0f} s); see what else writes it, or use one secret for each account"
         )
+
+    def delete(self, name: str, check: Callable[[Held], None]) -> bool:
+        """Mark the secret for deletion, whatever its version; False if it has no value, or is marked already.
+
+        Args:
+            name: the secret's name or ARN.
+            check: raises if what is held must stay.
+
+        Raises:
+            StoreError: it is not certain that the secret is marked.
+        """
+        held = self.read(name)
+        if held is None or held.deleted or held.text is None:
+            return False
+        check(held)
+        try:
+            self._service.delete(name)
+        except AnswerError as answer:
+            # It was there a moment ago: somebody else was faster, or the answer to the first attempt got lost.
+            if answer.code == ABSENT:
+                return True
+            if answer.code != NOT_NOW or not self._service.describe(name).deleted:
+                raise
+        return True
 
     def _read_deleted(self, name: str, answer: AnswerError) -> Held:
         described = self._service.describe(name)

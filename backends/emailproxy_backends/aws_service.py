@@ -5,6 +5,7 @@ The SDK is boto3; only this file imports it. Its clients are thread-safe and its
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 import threading
@@ -67,6 +68,7 @@ class _Value(TypedDict):
     VersionId: str
     SecretString: NotRequired[str]
     SecretBinary: NotRequired[bytes]
+    CreatedDate: NotRequired[dt.datetime]
 
 
 class _Created(TypedDict):
@@ -97,6 +99,7 @@ class _Client(Protocol):
     def update_secret_version_stage(self, **parameters: str) -> object: ...
     def describe_secret(self, **parameters: str) -> _Description: ...
     def restore_secret(self, **parameters: str) -> object: ...
+    def delete_secret(self, **parameters: str) -> object: ...
     def list_secrets(self, **parameters: object) -> _Page: ...
     def close(self) -> None: ...
 
@@ -142,6 +145,14 @@ class SecretsManager:
                 )
             return value["VersionId"], value.get("SecretString")
 
+    def value(self, name: str) -> tuple[bytes, dt.datetime | None]:
+        """GetSecretValue of a secret that is not ours: text or octets, and when it got this value."""
+        with self._failures("GetSecretValue", name) as client:
+            found = client.get_secret_value(SecretId=name, VersionStage=CURRENT)
+            text = found.get("SecretString")
+            octets = text.encode() if text is not None else found.get("SecretBinary", b"")
+            return octets, found.get("CreatedDate")
+
     def create(self, name: str, text: str, token: str, description: str) -> str:
         """CreateSecret."""
         key = {} if self._address.kms_key is None else {"KmsKeyId": self._address.kms_key}
@@ -172,6 +183,11 @@ class SecretsManager:
         """RestoreSecret."""
         with self._failures("RestoreSecret", name) as client:
             client.restore_secret(SecretId=name)
+
+    def delete(self, name: str) -> None:
+        """DeleteSecret, recoverable for 30 days."""
+        with self._failures("DeleteSecret", name) as client:
+            client.delete_secret(SecretId=name)
 
     def names(self, prefix: str) -> list[str]:
         """ListSecrets, which may be minutes behind."""

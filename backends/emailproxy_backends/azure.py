@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from emailproxy.store.about import about
 from emailproxy.store.base import CacheStore
 from emailproxy_backends.azure_address import parsed_address
 
 __all__ = ["open_store"]
 
 
+@about(
+    ("azure:VAULT[/PREFIX]", "Azure Key Vault in the public cloud, one secret for each account"),
+    ("azure:https://HOST[/PREFIX]", "the same, by the vault's full name; in any of Azure's clouds"),
+    ("azure:…?lease=https://ACCOUNT.blob.core.windows.net/CONTAINER", "with blob leases that put writers in order"),
+    extra="azure",
+    needs=("azure.identity", "azure.keyvault.secrets", "azure.storage.blob"),
+)
 def open_store(address: str) -> CacheStore:
     """The store for ``azure:VAULT[/PREFIX]`` or ``azure:https://HOST[/PREFIX]``, given without ``azure:``.
 

@@ -18,6 +18,7 @@ from emailproxy_backends.azure_failures import (
     is_unsure,
     pause_asked,
 )
+from emailproxy_backends.throttling import Throttle
 
 __all__ = ["SDK_SETTINGS", "Calls", "Deadline"]
 
@@ -54,9 +55,11 @@ class Deadline:
 class Calls:
     """Calls the SDK, repeats what may pass, and turns what does not into the contract's errors."""
 
-    def __init__(self, where: str, identity: TokenHistory) -> None:
+    def __init__(self, where: str, identity: TokenHistory, throttle: Throttle | None = None) -> None:
+        """`throttle`: what the service asked others to wait, where several share it."""
         self.where = where
         self.identity = identity
+        self._throttle = throttle if throttle is not None else Throttle()
 
     def make(
         self,
@@ -83,6 +86,7 @@ class Calls:
         """
         attempts = 0
         while True:
+            self._wait_for_the_service(done, deadline)
             left = deadline.left
             if left <= 0:
                 raise StoreUnavailableError(f"{self.where}: no answer in time")
@@ -98,6 +102,8 @@ class Calls:
                 if landed is not None and is_unsure(error) and (result := landed()) is not None:
                     return result
                 asked = pause_asked(error)
+                if asked is not None and not is_under_way(error):
+                    self._throttle.asked(done, asked)
                 pause = asked if asked is not None else PAUSE * 2 ** max(attempts - 1, 0)
                 if attempts >= ATTEMPTS or pause >= deadline.left:
                     raise failure(error, where=self.where, done=done, identity=self.identity) from None
@@ -114,3 +120,12 @@ class Calls:
                 if attempts >= ATTEMPTS:
                     raise
             time.sleep(pause)
+
+    def _wait_for_the_service(self, done: str, deadline: Deadline) -> None:
+        """Let the time pass that the service asked for, of this call or of another one."""
+        pause = self._throttle.left(done)
+        if pause and pause >= deadline.left:
+            raise StoreUnavailableError(
+                f"{self.where} cannot be {done} now: the service is throttling, and asks to wait {pause:.0f} s more"
+            )
+        time.sleep(pause)

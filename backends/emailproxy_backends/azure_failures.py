@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
 from azure.core.exceptions import (
@@ -24,6 +26,7 @@ DATA_ACTIONS: Final = {
     "read": "Microsoft.KeyVault/vaults/secrets/getSecret/action",
     "written": "Microsoft.KeyVault/vaults/secrets/setSecret/action",
     "listed": "Microsoft.KeyVault/vaults/secrets/readMetadata/action",
+    "deleted": "Microsoft.KeyVault/vaults/secrets/delete/action",
     "recovered": "Microsoft.KeyVault/vaults/secrets/recover/action",
     "leased": "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write",
 }
@@ -114,8 +117,17 @@ def is_unsure(error: AzureError) -> bool:
 def pause_asked(error: AzureError) -> float | None:
     """The seconds that the service asks to wait."""
     response = getattr(error, "response", None)
-    text = response.headers.get("Retry-After", "") if response is not None else ""
-    return float(text) if text.isascii() and text.isdigit() else None
+    headers = response.headers if response is not None else {}
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("Retry-After", 1.0)):
+        text = headers.get(name) or ""
+        if text.isascii() and text.isdigit():
+            return float(text) * unit
+    try:
+        # RFC 9110, section 10.2.3: it may be a date.
+        when = parsedate_to_datetime(headers.get("Retry-After") or "")
+    except ValueError:
+        return None
+    return max(0.0, when.timestamp() - time.time())
 
 
 def failure(error: AzureError, *, where: str, done: str, identity: TokenHistory) -> StoreError:

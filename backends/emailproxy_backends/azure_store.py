@@ -26,7 +26,7 @@ from emailproxy.store.base import (
     StoreUnavailableError,
     Version,
 )
-from emailproxy.store.document import account_hash, decode, encode
+from emailproxy.store.document import account_hash, check_ours, decode, encode
 from emailproxy_backends.azure_address import VaultAddress
 from emailproxy_backends.azure_calls import Calls, Deadline
 
@@ -37,7 +37,9 @@ logger = logging.getLogger("emailproxy.store")
 VALUE_LIMIT: Final = 25_600
 """Octets of a secret's value: the service's 25 KB."""
 READ_SECONDS: Final = 8.0
-"""For a load or a listing: less than the 10 s after which nobody waits any more."""
+"""For a load: less than the 10 s after which nobody waits any more."""
+LIST_SECONDS: Final = 280.0
+"""For a listing, which reads every document: less than the 300 s after which nobody waits any more."""
 WRITE_SECONDS: Final = 13.0
 """For a save: less than the 15 s after which nobody waits any more."""
 SETTLING: Final = 0.25
@@ -76,10 +78,11 @@ class _Secret(Protocol):
 
 
 class _Client(Protocol):
-    """The five calls of the SDK's SecretClient that are used here."""
+    """The six calls of the SDK's SecretClient that are used here."""
 
     def get_secret(self, name: str, **kwargs: Any) -> _Secret: ...
     def set_secret(self, name: str, value: str, **kwargs: Any) -> _Secret: ...
+    def begin_delete_secret(self, name: str, **kwargs: Any) -> object: ...
     def begin_recover_deleted_secret(self, name: str, **kwargs: Any) -> object: ...
     def list_properties_of_secrets(self, **kwargs: Any) -> Iterator[_Properties]: ...
     def close(self) -> None: ...
@@ -104,6 +107,10 @@ class AzureStore:
         closing: what else to close with the store.
         settling: see `SETTLING`.
     """
+
+    bills_writes = True
+    """The service keeps each version for ever, and backs up no secret with more than 500."""
+    deletion = "Key Vault keeps it for the vault's retention period (7 to 90 days), to recover or purge"
 
     def __init__(
         self,
@@ -177,6 +184,36 @@ class AzureStore:
                 self._settle(account, name, version, expected, deadline)
             return version
 
+    def delete(self, account: str) -> bool:
+        """Remove the account's secret, with all its versions, as the vault's soft delete does.
+
+        It can be recovered until the vault purges it, and a later save does that. Purging is not ours to do. Writers of
+        other machines are kept away by a lease only.
+
+        Raises:
+            StoreDeniedError: the identity may not delete (which nothing else needs), read or lease.
+            StoreContentError: what is there is not ours; it stays.
+            StoreUnavailableError: as `load`. It may have been carried out all the same if its answer got lost.
+        """
+        name = self._address.secret(account)
+        deadline = Deadline(WRITE_SECONDS)
+        with self._alone(name, deadline):
+            current = self._get(name, deadline)
+            if current is None:
+                return False
+            check_ours(account, current.value or "", where=self.address)
+            # Gone by now: another process was faster, or the answer to our first attempt got lost.
+            with contextlib.suppress(AzureError):
+                self._calls.make(
+                    "deleted",
+                    lambda seconds: self._client.begin_delete_secret(
+                        name, connection_timeout=seconds, read_timeout=seconds
+                    ),
+                    deadline,
+                    answers=_ABSENT,
+                )
+            return True
+
     def accounts(self) -> list[str]:
         """The names of the accounts that have a secret, sorted; read from the documents, since names are hashes.
 
@@ -186,7 +223,7 @@ class AzureStore:
             StoreDeniedError: the identity may not list (which nothing else needs), or not read.
             StoreUnavailableError: as `load`.
         """
-        deadline = Deadline(READ_SECONDS)
+        deadline = Deadline(LIST_SECONDS)
         names = self._calls.make("listed", lambda seconds: self._names(seconds, deadline), deadline)
         with ThreadPoolExecutor(READERS, thread_name_prefix="azure-accounts") as threads:
             owners = threads.map(lambda name: self._owner(name, deadline), names)
@@ -250,6 +287,9 @@ class AzureStore:
         try:
             return self._calls.make("written", put, deadline, answers=_DELETED, landed=landed)
         except AzureError:
+            if expected is not None:
+                # Deleted since we compared.
+                raise self._conflict(account) from None
             logger.warning("%s: the secret of %s was deleted; recovering it to write it", self.address, account)
         self._recover(name, deadline)
         return self._calls.make("written", put, deadline)

@@ -14,14 +14,15 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from emailproxy.store.about import about
 from emailproxy.store.base import (
     CACHED_OPTIONS,
     Record,
@@ -34,7 +35,7 @@ from emailproxy.store.base import (
     StoreUnavailableError,
     Version,
 )
-from emailproxy_backends.ini import UnwritableError, edited, parsed
+from emailproxy_backends.ini import UnwritableError, edited, parsed, without_if_empty
 from emailproxy_backends.replacing import ChangedError, replace
 
 __all__ = ["FileStore", "open_store"]
@@ -54,6 +55,8 @@ _SEALED_SECRET: Final = "client_secret_encrypted"  # noqa: S105 - an option's na
 
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class FileStore:
     file under a lock (``PATH.lock``): see `emailproxy_backends.replacing`.
     """
 
+    deletion = "the copy of the file from before, which ends in .bak, has it until the next write"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock_wait = LOCK_WAIT
@@ -135,6 +140,22 @@ class FileStore:
             StoreContentError: the file is not understood, or the record cannot be written into it.
             StoreUnavailableError: disk full, lock held too long, and the like.
         """
+        return self._alone(lambda path: self._save_once(path, account, record, expected))
+
+    def delete(self, account: str) -> bool:
+        """Remove the cached options from the account's section; the section itself too if it holds nothing else.
+
+        Everything else in the section is the person's and stays, as does what `emailproxy_backends.ini` counts as her
+        words. With the options goes a sealed client secret, which may be the only copy. The backup is the file from
+        before, so what was deleted by mistake is in ``PATH.bak`` until the next write.
+
+        Raises:
+            StoreError: as `save`, but for the conflict.
+        """
+        return self._alone(lambda path: self._delete_once(path, account))
+
+    def _alone(self, change: Callable[[Path], T]) -> T:
+        """Run `change` on the file's real path under its lock, again for as long as others are faster."""
         with self._writing, self._failures("written"):
             path = Path(os.path.realpath(self._path))
             # The lock would create it; a mistyped path shall not leave folders behind.
@@ -143,7 +164,7 @@ class FileStore:
             with self._locked(path):
                 for _ in range(MAX_READS):
                     with contextlib.suppress(ChangedError):
-                        return self._save_once(path, account, record, expected)
+                        return change(path)
             raise StoreUnavailableError(f"{self.address} changes faster than it can be saved; see what else writes it")
 
     def _save_once(self, path: Path, account: str, record: Record, expected: Version | None) -> Version:
@@ -154,7 +175,7 @@ class FileStore:
         # A record without content and no record look the same in a file.
         if expected not in ({stored.version} if stored else {None, _version({})}):
             raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
-        wanted = {name: text for name, text in record.to_options().items() if text}
+        wanted = {name: text for name, text in record.to_options(CACHED_OPTIONS).items() if text}
         if wanted == content.cached(section):
             return _version(wanted)
         drop_plain = (
@@ -164,10 +185,23 @@ class FileStore:
         )
         after = self._edited(content, account, section, wanted, drop_plain=drop_plain)
         before = content.octets if path.exists() else None
-        replace(path, after.octets, after.octets if drop_plain else before, lambda: _octets(path) == content.octets)
+        self._replace(path, content, after, after.octets if drop_plain else before)
+        return _version(wanted)
+
+    def _delete_once(self, path: Path, account: str) -> bool:
+        """As `_save_once`."""
+        content = self._read(trust_signature=False)
+        section = content.section(account)
+        if section is None or not content.cached(section):
+            return False
+        emptied = self._edited(content, account, section, {}, drop_plain=False)
+        self._replace(path, content, self._without_if_empty(emptied, section), content.octets)
+        return True
+
+    def _replace(self, path: Path, before: _Content, after: _Content, backup: bytes | None) -> None:
+        replace(path, after.octets, backup, lambda: _octets(path) == before.octets)
         with self._reading:
             self._know(after, path.stat())
-        return _version(wanted)
 
     def accounts(self) -> list[str]:
         """The names of the sections that hold a cached option.
@@ -273,6 +307,17 @@ class FileStore:
             )
         return after
 
+    def _without_if_empty(self, content: _Content, section: str) -> _Content:
+        """The file without a section that holds nothing; or as it is, if the section cannot go without harm."""
+        bom = _BOM if content.octets.startswith(_BOM) else b""
+        octets = bom + without_if_empty(content.octets.removeprefix(_BOM).decode(), section).encode()
+        try:
+            after = self._understood(octets)
+        except StoreContentError:
+            return content
+        rest = {name: options for name, options in content.sections.items() if name != section}
+        return after if after.sections == rest else content
+
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
         lock = FileLock(
@@ -317,6 +362,10 @@ class FileStore:
         return StoreUnavailableError(what)
 
 
+@about(
+    ("file:PATH", "a file of its own, one section for each account"),
+    ("PATH", "the same"),
+)
 def open_store(address: str) -> FileStore:
     """The store for ``file:PATH`` or a bare path, given without the prefix.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emailproxy.store.about import about
 from emailproxy_backends.gcp_address import parse_address
 
 if TYPE_CHECKING:
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["open_store"]
 
 
+@about(
+    ("gcp:projects/PROJECT[/secrets/PREFIX]", "Google Cloud Secret Manager, one secret for each account"),
+    ("gcp:projects/PROJECT/locations/LOCATION[/secrets/PREFIX]", "the same with regional secrets"),
+    extra="gcp",
+    needs=("google.cloud.secretmanager_v1", "google.auth", "grpc"),
+)
 def open_store(address: str) -> SecretManagerStore:
     """The store for ``gcp:projects/P[/locations/L][/secrets/PREFIX][?options]``, given without ``gcp:``.
 

@@ -1,4 +1,4 @@
-"""How is Google's Secret Manager called? Seven calls with deadlines and retries of our own, and errors of three facts.
+"""How is Google's Secret Manager called? Ten calls with deadlines and retries of our own, and errors of three facts.
 
 The library's own defaults are 60 s for each call, retries for one method only, and credentials fetched within gRPC,
 where their failure looks like that of the network.
@@ -6,6 +6,7 @@ where their failure looks like that of the network.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import random
 import threading
@@ -27,6 +28,7 @@ from emailproxy.store.base import (
 )
 from emailproxy_backends.gcp_address import Address
 from emailproxy_backends.gcp_identity import Identity
+from emailproxy_backends.throttling import Throttle
 
 __all__ = ["Budget", "Calls", "Refusal", "Secret"]
 
@@ -48,8 +50,10 @@ _PERMISSIONS: Final = {
     "access_secret_version": "secretmanager.versions.access",
     "add_secret_version": "secretmanager.versions.add",
     "create_secret": "secretmanager.secrets.create",
+    "delete_secret": "secretmanager.secrets.delete",
     "destroy_secret_version": "secretmanager.versions.destroy",
     "get_secret": "secretmanager.secrets.get",
+    "get_secret_version": "secretmanager.versions.get",
     "list_secrets": "secretmanager.secrets.list",
     "update_secret": "secretmanager.secrets.update",
 }
@@ -83,11 +87,13 @@ class _Payload(Protocol):
 
 
 class _Accessed(Protocol):
+    name: str
     payload: _Payload
 
 
 class _SecretVersion(Protocol):
     name: str
+    create_time: _Time | None
 
 
 class _Page(Protocol):
@@ -135,6 +141,7 @@ class Calls:
     def __init__(self, address: Address, identity: Identity) -> None:
         self._address = address
         self._identity = identity
+        self._throttle = Throttle()
         self._lock = threading.Lock()
         # Made with the first call and not before, since gRPC's threads do not survive a fork.
         self._client: secretmanager_v1.SecretManagerServiceClient | None = None
@@ -148,6 +155,17 @@ class Calls:
         resource = f"{name}/versions/{number}"
         answer = cast("_Accessed", self._call("access_secret_version", resource, {"name": resource}, budget))
         return answer.payload.data
+
+    def access_version(self, resource: str, budget: Budget) -> tuple[str, bytes]:
+        """The name by number and the content of a version that is named in any way, `latest` too."""
+        answer = cast("_Accessed", self._call("access_secret_version", resource, {"name": resource}, budget))
+        return answer.name, answer.payload.data
+
+    def created(self, resource: str, budget: Budget) -> dt.datetime | None:
+        """When a version was added."""
+        version = cast("_SecretVersion", self._call("get_secret_version", resource, {"name": resource}, budget))
+        moment = version.create_time
+        return dt.datetime.fromisoformat(moment.rfc3339()) if moment else None
 
     def create(self, secret_id: str, secret: Mapping[str, object], budget: Budget) -> Secret:
         """A new secret, without versions."""
@@ -171,6 +189,10 @@ class Calls:
         """Make a version's content unreadable for ever."""
         resource = f"{name}/versions/{number}"
         self._call("destroy_secret_version", resource, {"name": resource}, budget)
+
+    def delete(self, name: str, etag: str, budget: Budget) -> None:
+        """Remove a secret with all its versions for ever, if its etag still is `etag`; an empty one is any."""
+        self._call("delete_secret", name, {"name": name, **({"etag": etag} if etag else {})}, budget)
 
     def list_secrets(self, budget: Budget) -> Iterator[Secret]:
         """The secrets whose name may begin with the prefix, and perhaps others."""
@@ -198,6 +220,11 @@ class Calls:
     def _call(self, method: str, resource: str, request: Mapping[str, object], budget: Budget) -> object:
         repeated = False
         for attempt in range(RETRIES + 1):
+            wait = self._throttle.left(method)
+            if wait and not budget.sleep(wait):
+                told = f"the service is throttling {method}, and asks to wait {wait:.0f} s more"
+                refused = StoreUnavailableError(f"{self._address.text}: {told}")
+                raise Refusal("RESOURCE_EXHAUSTED", refused, repeated=repeated)
             if budget.left() < MIN_SECONDS:
                 # Not sent, so certainly not carried out, unless an earlier attempt was.
                 late = StoreUnavailableError(f"{self._address.text}: no time is left for {method}")
@@ -211,7 +238,11 @@ class Calls:
             except GoogleAPICallError as error:
                 status = _status(error)
                 repeated = repeated or status in _UNCERTAIN
-                if status in _TRANSIENT and attempt < RETRIES and budget.sleep(_pause(error, status, attempt)):
+                asked = _asked(error)
+                if asked is not None and status == "RESOURCE_EXHAUSTED":
+                    self._throttle.asked(method, asked)
+                pause = _pause(status, attempt) if asked is None else asked
+                if status in _TRANSIENT and attempt < RETRIES and budget.sleep(pause):
                     continue
                 raise Refusal(status, self._failure(method, resource, status, error), repeated=repeated) from None
             return answer
@@ -258,7 +289,9 @@ class Calls:
         if status == "UNAUTHENTICATED":
             return StoreDeniedError(f"{where}: the service does not accept {self._identity} ({told}); renew it")
         if status == "RESOURCE_EXHAUSTED":
-            return StoreUnavailableError(f"{where}: the service is throttling {method} ({told}); see the quotas")
+            asked = _asked(error)
+            wait = f", and asks to wait {asked:.0f} s" if asked is not None else ""
+            return StoreUnavailableError(f"{where}: the service is throttling {method} ({told}){wait}; see the quotas")
         if status == "DEADLINE_EXCEEDED":
             return StoreUnavailableError(f"{where}: no answer to {method} from {self._address.target} ({told})")
         if status == "UNAVAILABLE":
@@ -290,11 +323,16 @@ def _status(error: GoogleAPICallError) -> str:
     return code.name if isinstance(code, grpc.StatusCode) else "UNKNOWN"
 
 
-def _pause(error: GoogleAPICallError, status: str, attempt: int) -> float:
-    """Seconds before the next attempt: what the service asks for, or ours."""
+def _asked(error: GoogleAPICallError) -> float | None:
+    """The seconds that the service asks to wait."""
     for detail in error.details or ():
         delay = getattr(detail, "retry_delay", None)
         if delay is not None:
             return float(delay.ToTimedelta().total_seconds())
-    usual = (THROTTLED_BACKOFF if status == "RESOURCE_EXHAUSTED" else BACKOFF)[attempt]
+    return None
+
+
+def _pause(status: str, attempt: int) -> float:
+    """Seconds before the next attempt, if the service asks for none."""
+    usual = (THROTTLED_BACKOFF if status == "RESOURCE_EXHAUSTED" else BACKOFF)[min(attempt, RETRIES - 1)]
     return usual * random.uniform(0.5, 1.5)  # noqa: S311 - not for secrecy

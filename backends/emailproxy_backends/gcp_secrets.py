@@ -8,7 +8,9 @@ What the service makes visible, and when
     Versions are read by number, which is consistent at once. The secret's own metadata, the alias included, may lag
     behind (minutes; hours at worst). What this process wrote or read last is therefore remembered, as numbers only, and
     a metadata answer that is older is not believed. An alias that names a destroyed version is older than another
-    replica's write: it is read again, and then the numbers after it are tried.
+    replica's write: it is read again, and then the numbers after it are tried. One that names a version which is not
+    found is that of a secret that was deleted, since nothing else makes numbers vanish; a secret is told from a later
+    one of the same name by the time of its creation.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import contextlib
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -93,13 +95,15 @@ class Secrets:
         self._known: dict[str, Head] = {}
         # Versions, by secret, that should have been destroyed and could not be.
         self._leftovers: dict[str, set[int]] = {}
+        # When the secret that was found deleted had been created.
+        self._deleted: dict[str, str] = {}
 
     # What is current
 
     def _head(self, secret_id: str, budget: Budget) -> Head | None:
         """Where the alias points: as the service says, or as is known here if that is newer and still holds."""
         with self._lock:
-            known = self._known.get(secret_id)
+            known, deleted = self._known.get(secret_id), self._deleted.get(secret_id)
         name = self._address.name(secret_id)
         head: Head | None = None
         try:
@@ -107,6 +111,8 @@ class Secrets:
         except Refusal as refusal:
             if refusal.status != "NOT_FOUND":
                 raise
+        if head is not None and head.created and head.created == deleted:
+            head = None
         if known is None or (head is not None and head.created != known.created):
             return head
         if head is not None and head.number >= known.number:
@@ -131,6 +137,7 @@ class Secrets:
         name = self._address.name(secret_id)
         pauses = iter(REREAD_PAUSES)
         gone: Head | None = None
+        vanished = False
         while True:
             head = self._head(secret_id, budget)
             if head is None or not head.number:
@@ -138,6 +145,9 @@ class Secrets:
             if gone is not None and not head.is_after(gone):
                 pause = next(pauses, None)
                 if pause is None or not budget.sleep(pause):
+                    if vanished:
+                        self._note_deletion(secret_id, gone)
+                        return None
                     return self._probed(secret_id, who, gone, budget)
                 continue
             try:
@@ -146,7 +156,7 @@ class Secrets:
                 if refusal.status not in _GONE:
                     raise
                 self._forget(secret_id, head)
-                gone = head
+                gone, vanished = head, refusal.status == "NOT_FOUND"
                 continue
             text = self._text(who, content)
             self._learn(secret_id, replace(head, digest=_digest(text)))
@@ -215,6 +225,45 @@ class Secrets:
             if self._digest_of(secret_id, who, head, budget) == _digest(text):
                 return head.version
         return self._write(secret_id, who, text, head, budget)
+
+    def delete(self, secret_id: str, who: str, check: Callable[[str], None], budget: Budget) -> bool:
+        """Delete the secret, whatever is current; False if there is no record.
+
+        Args:
+            secret_id: which secret.
+            who: the account's name, for messages.
+            check: raises if this content must stay; what it saw is what is deleted.
+            budget: seconds for all of it.
+
+        Raises:
+            StoreUnavailableError: it changes faster than it can be checked.
+            StoreError: as `current`.
+        """
+        for pause in (*REREAD_PAUSES, None):
+            current = self.current(secret_id, who, budget)
+            if current is None:
+                return False
+            check(current.text)
+            with self._lock:
+                known = self._known.get(secret_id)
+            # Found by trying numbers: then no etag is known, and none is asked for.
+            etag = known.etag if known is not None and known.version == current.version else ""
+            try:
+                self._calls.delete(self._address.name(secret_id), etag, budget)
+            except Refusal as refusal:
+                if refusal.status in _STALE:
+                    if pause is None or not budget.sleep(pause):
+                        break
+                    continue
+                # Not found: somebody was faster, or the answer to our first attempt got lost.
+                if refusal.status != "NOT_FOUND":
+                    raise
+            if known is not None:
+                self._note_deletion(secret_id, known)
+            return True
+        raise StoreUnavailableError(
+            f"{self._address.text}: the record of {who} is being written; it was not deleted, try again"
+        )
 
     def _expected(self, secret_id: str, who: str, expected: Version, budget: Budget) -> Head:
         """The head if it is `expected`; the service gets some time to show what this process knows already."""
@@ -345,6 +394,12 @@ class Secrets:
             known = self._known.get(secret_id)
             if known is None or not known.is_after(head) or known.created != head.created:
                 self._known[secret_id] = head
+
+    def _note_deletion(self, secret_id: str, head: Head) -> None:
+        with self._lock:
+            self._known.pop(secret_id, None)
+            self._leftovers.pop(secret_id, None)
+            self._deleted[secret_id] = head.created
 
     def _forget(self, secret_id: str, head: Head) -> None:
         with self._lock:

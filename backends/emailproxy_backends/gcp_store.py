@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from emailproxy.store.base import Record, StoreContentError, Stored, Version
-from emailproxy.store.document import decode, encode
+from emailproxy.store.document import check_ours, decode, encode
 from emailproxy_backends.gcp_address import Address
 from emailproxy_backends.gcp_calls import Budget, Calls, Secret, failures
 from emailproxy_backends.gcp_identity import Identity
@@ -25,6 +25,8 @@ LIMIT: Final = 65_536
 """Octets of a version's content: the service's own limit (64 KiB)."""
 READ_SECONDS: Final = 9.0
 """For all calls of a read; less than the read deadline of CachedStore (10 s), so that the precise message wins."""
+LIST_SECONDS: Final = 280.0
+"""The same for a list of the accounts, which reads every document and whose deadline is 300 s."""
 WRITE_SECONDS: Final = 11.0
 """The same for a write, whose deadline is 15 s; cleaning up afterwards takes up to 3 s more."""
 READERS: Final = 8
@@ -33,6 +35,10 @@ READERS: Final = 8
 
 class SecretManagerStore:
     """A `CacheStore` in Google Cloud Secret Manager; see docs/stores.md for permissions, quotas and costs."""
+
+    bills_writes = True
+    """A secret takes two versions a second at the most, and each is billed until it is destroyed."""
+    deletion = "it is gone for ever, with all its versions"
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -76,6 +82,22 @@ class SecretManagerStore:
         with failures():
             return self._secrets.swap(self._address.secret_id(account), account, text, expected, Budget(WRITE_SECONDS))
 
+    def delete(self, account: str) -> bool:
+        """Remove the account's secret with all its versions, for ever.
+
+        Raises:
+            StoreDeniedError: without the permission secretmanager.secrets.delete, which nothing else needs.
+            StoreContentError: what is there is not ours; it stays.
+            StoreUnavailableError: as `load`. It may have been carried out all the same if its answer got lost.
+            StoreError: as `load`.
+        """
+
+        def check(text: str) -> None:
+            check_ours(account, text, where=self.address)
+
+        with failures():
+            return self._secrets.delete(self._address.secret_id(account), account, check, Budget(WRITE_SECONDS))
+
     def accounts(self) -> list[str]:
         """The names of the accounts that have a record, from their documents. What is not ours is left out and logged.
 
@@ -84,7 +106,7 @@ class SecretManagerStore:
         Raises:
             StoreError: as `load`.
         """
-        budget = Budget(READ_SECONDS)
+        budget = Budget(LIST_SECONDS)
         with failures():
             listed = [(secret.name.rpartition("/")[2], secret) for secret in self._calls.list_secrets(budget)]
             ours = [(secret_id, secret) for secret_id, secret in listed if self._address.is_ours(secret_id)]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["UnwritableError", "edited", "parsed"]
+__all__ = ["UnwritableError", "edited", "parsed", "without_if_empty"]
 
 _SECTION: Final = re.compile(r"\[(?P<header>.+)\]")
 _DELIMITER: Final = re.compile(r"[=:]")
@@ -103,6 +103,22 @@ def edited(text: str, section: str, changes: Mapping[str, str | None]) -> str:
                 output.append(end)
             output += [f"{indent}{option}{end}" for option in new]
     return "".join(output)
+
+
+def without_if_empty(text: str, section: str) -> str:
+    """`text` without the header of `section`, if nothing else of the section is left; a person's words all stay.
+
+    Words are a comment in the section, behind its header, or in the line above it. Empty lines stay where they are.
+    """
+    lines: list[str] = list(io.StringIO(text, newline=""))
+    place = _scan(lines).get(section)
+    if place is None or lines[place.header].strip() != f"[{section}]":
+        return text
+    if any(line.strip() for line in lines[place.header + 1 : place.follower]):
+        return text
+    if place.header and lines[place.header - 1].lstrip().startswith(("#", ";")):
+        return text
+    return "".join(lines[: place.header] + lines[place.header + 1 :])
 
 
 def _scan(lines: list[str]) -> dict[str, _Section]:

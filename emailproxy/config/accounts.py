@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
-from emailproxy.config.model import Account, SealedSecret
+from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
+from emailproxy.config.providers import refresh_tokens_of
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
@@ -35,6 +36,7 @@ ACCOUNT_OPTIONS: Final = frozenset(
         "use_pkce",
         "jwt_certificate_path",
         "jwt_key_path",
+        "refresh_tokens",
     }
 )
 CACHED_OPTIONS: Final = frozenset(
@@ -46,6 +48,8 @@ CACHED_OPTIONS: Final = frozenset(
         "refresh_token",
         "client_secret_encrypted",
         "last_activity",
+        "lease_owner",
+        "lease_until",
     }
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
@@ -119,9 +123,9 @@ def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Opt
     """The section's options over its domain's over the global ones; cached options only from the section itself."""
     merged: dict[str, Option] = {}
     for source in (*_templates_of(section.name, templates), section):
-        for name, text in source.options.items():
+        for name in source.options:
             if name in ACCOUNT_OPTIONS:
-                merged[name] = Option(text, source.name if name in source.own else section.name)
+                merged[name] = Option.of(source, name, source.name if name in source.own else section.name)
     return merged
 
 
@@ -185,6 +189,7 @@ def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
     reader.boolean("use_pkce")
     _check_redirect(reader)
     _read_flow(reader)
+    _read_refresh_tokens(reader)
 
 
 def _read_account(name: str, options: Mapping[str, Option], findings: Findings) -> Account | None:
@@ -218,6 +223,9 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         reader.warn("oauth2_flow", f"this version does not offer the flow {flow} yet", "logins of this account fail")
     check_pair(reader, "jwt_certificate_path", "jwt_key_path", rsa=True)
 
+    if flow == "service_account" and client_id == "file" and reader.reference("client_secret") is not None:
+        reader.fault("client_secret", "client_id = file wants a path, not the key", "write client_id = key")
+
     secret = reader.text("client_secret")
     if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
         return None
@@ -226,8 +234,8 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         section=name,
         oauth2_flow=flow,
         token_url=token_url,
-        client_id=client_id,
-        client_secret=Secret(secret) if secret is not None else None,
+        client_id=reader.reference("client_id") or client_id,
+        client_secret=reader.reference("client_secret") or (Secret(secret) if secret is not None else None),
         permission_url=permission_url,
         oauth2_scope=reader.text("oauth2_scope"),
         oauth2_resource=reader.text("oauth2_resource"),
@@ -236,6 +244,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         use_pkce=reader.boolean("use_pkce"),
         jwt_certificate_path=reader.path("jwt_certificate_path"),
         jwt_key_path=reader.path("jwt_key_path"),
+        refresh_tokens=_read_refresh_tokens(reader),
     )
 
 
@@ -248,6 +257,12 @@ def _read_flow(reader: Reader) -> str | None:
     printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
     reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
     return None
+
+
+def _read_refresh_tokens(reader: Reader) -> RefreshTokens:
+    if reader.text("refresh_tokens") is None:
+        return refresh_tokens_of(reader.text("token_url") or "")
+    return RefreshTokens(reader.choice("refresh_tokens", [kind.value for kind in RefreshTokens]))
 
 
 def _with_permission_url(reader: Reader, flow: str | None) -> str | None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from emailproxy.config.options import Reader
+from emailproxy.references.base import Fetched
 
 __all__ = ["check_pair"]
 
@@ -23,7 +24,7 @@ _PEM: Final = "name a readable file in PEM format"
 
 
 def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa: bool = False) -> bool:
-    """Check the files that two options name and note what is wrong with them.
+    """Check the files that two options name, or what they refer to, and note what is wrong with them.
 
     The key may stand in the certificate's file; then its option is left out. Nothing is checked while a value is
     still a placeholder.
@@ -71,7 +72,9 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa:
     return True
 
 
-def _read(reader: Reader, option: str, path: Path) -> bytes | None:
+def _read(reader: Reader, option: str, path: Path | Fetched) -> bytes | None:
+    if isinstance(path, Fetched):
+        return path.value.octets
     try:
         with path.open("rb") as file:
             octets = file.read(MAX_PEM_OCTETS + 1)
@@ -85,7 +88,7 @@ def _read(reader: Reader, option: str, path: Path) -> bytes | None:
     return octets
 
 
-def _certificate(reader: Reader, option: str, path: Path, pem: bytes) -> x509.Certificate | None:
+def _certificate(reader: Reader, option: str, path: Path | Fetched, pem: bytes) -> x509.Certificate | None:
     try:
         # The first is the server's own, the rest its chain.
         return x509.load_pem_x509_certificates(pem)[0]
@@ -94,7 +97,7 @@ def _certificate(reader: Reader, option: str, path: Path, pem: bytes) -> x509.Ce
         return None
 
 
-def _key(reader: Reader, option: str, path: Path, pem: bytes) -> PrivateKeyTypes | None:
+def _key(reader: Reader, option: str, path: Path | Fetched, pem: bytes) -> PrivateKeyTypes | None:
     try:
         return load_pem_private_key(pem, password=None)
     except TypeError:
@@ -110,7 +113,7 @@ def _public(key: object) -> bytes:
     return octets
 
 
-def _check_validity(reader: Reader, option: str, path: Path, certificate: x509.Certificate) -> None:
+def _check_validity(reader: Reader, option: str, path: Path | Fetched, certificate: x509.Certificate) -> None:
     now = dt.datetime.now(dt.UTC)
     if certificate.not_valid_after_utc < now:
         reader.warn(option, f"{path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}", "renew the certificate")

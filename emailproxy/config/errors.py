@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from emailproxy.config.model import Fault
 from emailproxy.failures import ProxyError
+from emailproxy.references.base import Use
 
 __all__ = ["ConfigError"]
 
@@ -13,9 +14,11 @@ __all__ = ["ConfigError"]
 class ConfigError(ProxyError):
     """The configuration has faults; `str` prints one per line."""
 
-    def __init__(self, faults: Iterable[Fault], warnings: Iterable[Fault] = ()) -> None:
+    def __init__(self, faults: Iterable[Fault], warnings: Iterable[Fault] = (), references: Iterable[Use] = ()) -> None:
         self.faults: tuple[Fault, ...] = tuple(faults)
         """What must be mended, never empty."""
         self.warnings: tuple[Fault, ...] = tuple(warnings)
         """What was noticed besides."""
+        self.references: tuple[Use, ...] = tuple(references)
+        """Where values stand elsewhere."""
         super().__init__("\n".join(str(fault) for fault in self.faults))

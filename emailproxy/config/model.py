@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from emailproxy.references.base import Fetched, Reference, Use
 from emailproxy.secret import Secret
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "SealedSecret", "Server", "Settings"]
+__all__ = ["Account", "Config", "Fault", "MailProtocol", "RefreshTokens", "SealedSecret", "Server", "Settings"]
 
 
 class MailProtocol(enum.Enum):
@@ -58,8 +59,9 @@ class Server:
     """Upstream speaks STARTTLS/STLS first; otherwise TLS from the first octet."""
     local_starttls: bool = False
     """Downstream is offered STARTTLS/STLS; otherwise TLS from the first octet if there is a certificate."""
-    local_certificate_path: Path | None = None
-    local_key_path: Path | None = None
+    local_certificate_path: Path | Fetched | None = None
+    """A file, or the PEM itself where the configuration refers to it."""
+    local_key_path: Path | Fetched | None = None
     min_tls: str = "1.2"
     """The oldest TLS version that a mail client may use, ``1.0`` to ``1.3``; never concerns the mail server."""
     sasl_ir: bool = True
@@ -80,6 +82,17 @@ class SealedSecret:
     token_iterations: int
 
 
+class RefreshTokens(enum.Enum):
+    """What becomes of a refresh token when it is used."""
+
+    REUSABLE = "reusable"
+    """It stays valid, whether or not there is a new one."""
+    ROTATING = "rotating"
+    """There may be a new one, and then it is dead; whoever uses it again is refused, and no more."""
+    SINGLE_USE = "single_use"
+    """There is a new one, and whoever uses it again ends the authorisation for everybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A configured identity and how to get a token for it, catch-all templates already merged in."""
@@ -90,17 +103,19 @@ class Account:
     """The section it comes from; a template (``@example.com`` or ``@``) for a caught account."""
     oauth2_flow: str
     token_url: str
-    client_id: str | None = None
-    """Not printed by ``repr``: with ``service_account`` it may announce a key."""
-    client_secret: Secret | None = None
+    client_id: str | Reference | None = None
+    client_secret: Secret | Reference | None = None
+    """A reference is followed at each token request (`emailproxy.oauth.clients`)."""
     permission_url: str | None = None
     oauth2_scope: str | None = None
     oauth2_resource: str | None = None
     redirect_uri: str | None = None
     redirect_listen_address: str | None = None
     use_pkce: bool = False
-    jwt_certificate_path: Path | None = None
-    jwt_key_path: Path | None = None
+    jwt_certificate_path: Path | Fetched | None = None
+    """A file, or the PEM itself where the configuration refers to it."""
+    jwt_key_path: Path | Fetched | None = None
+    refresh_tokens: RefreshTokens = RefreshTokens.ROTATING
     inherited_secret: SealedSecret | None = None
     """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
 
@@ -122,6 +137,8 @@ class Settings:
     """Seconds a login waits for a person's consent; None: 60 for IMAP and POP, 30 for SMTP."""
     drain: float = 30.0
     """Seconds that live sessions get when the proxy stops."""
+    secret_lifetime: float = 900.0
+    """Seconds that what a reference led to is used without asking again."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000
@@ -142,6 +159,8 @@ class Config:
     Empty unless ``allow_catch_all_accounts`` is on.
     """
     settings: Settings = field(default_factory=Settings)
+    references: tuple[Use, ...] = ()
+    """Where values stand elsewhere."""
     warnings: tuple[Fault, ...] = ()
     """What works but is probably not meant: placeholders, unknown options, plain text on a public address."""
     _folded_accounts: Mapping[str, Account] = field(init=False, repr=False, compare=False)

@@ -16,11 +16,16 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from emailproxy.config.model import Fault
+from emailproxy.config.syntax import Section
+from emailproxy.references.base import Fetched, Reference
 
-__all__ = ["PLACEHOLDER", "Findings", "Option", "Reader", "is_host", "is_loopback", "printable_url"]
+__all__ = ["CONTENT", "PLACEHOLDER", "Findings", "Option", "Reader", "is_host", "is_loopback", "printable_url"]
 
 PLACEHOLDER: Final = "*** your"
 """How a sample marks a value that a person must replace."""
+
+CONTENT: Final = frozenset({"local_certificate_path", "local_key_path", "jwt_certificate_path", "jwt_key_path"})
+"""Options that name a file; a reference in their place leads to what the file would hold."""
 
 # Above it two names are one name mistyped ("server_adress", "redirect_url"), below it they are two names.
 SIMILARITY: Final = 0.8
@@ -62,6 +67,17 @@ class Option:
 
     text: str
     section: str
+    referred: Reference | Fetched | None = None
+    """If it is a reference: the reference, or what it led to."""
+    missing: bool = False
+    """It is a reference that could not be followed, and that was said."""
+
+    @classmethod
+    def of(cls, source: Section, name: str, section: str | None = None) -> Option:
+        """The option `name` of `source`, said to stand in `section` (None: there)."""
+        referred = source.referred.get(name)
+        missing = name in source.referred and referred is None
+        return cls(source.options[name], section or source.name, referred, missing)
 
 
 class Reader:
@@ -80,17 +96,22 @@ class Reader:
     def text(self, name: str) -> str | None:
         """The value, or None."""
         option = self._options.get(name)
-        return option.text.strip() or None if option is not None else None
+        return option.text.strip() or None if option is not None and not option.missing else None
+
+    def reference(self, name: str) -> Reference | None:
+        """The reference that the value is, if it is to be followed at each use."""
+        referred = self._options[name].referred if name in self._options else None
+        return referred if isinstance(referred, Reference) else None
 
     def placeholder(self, name: str) -> bool:
         """Whether the value is still the sample's."""
         return PLACEHOLDER in (self.text(name) or "")
 
     def required(self, name: str, remedy: str) -> str | None:
-        """The value; a fault if there is none."""
+        """The value (of a reference: its address); a fault if there is none."""
         value = self.text(name)
         if value is None:
-            self._findings.fault(self.source(name), name, "this required option is missing", remedy)
+            self.fault(name, "this required option is missing", remedy)
         return value
 
     def boolean(self, name: str, default: bool = False) -> bool:
@@ -148,9 +169,12 @@ class Reader:
             return choices[0]
         return value.lower()
 
-    def path(self, name: str) -> Path | None:
-        """A file's path, relative to the working directory, ``~`` allowed."""
+    def path(self, name: str) -> Path | Fetched | None:
+        """A file's path, relative to the working directory, ``~`` allowed; or what was read from there."""
         value = self.text(name)
+        referred = self._options[name].referred if value is not None else None
+        if isinstance(referred, Fetched):
+            return referred
         if value is None:
             return None
         return Path(value).expanduser() if value.startswith("~") else Path(value)
@@ -169,11 +193,24 @@ class Reader:
 
     def fault(self, name: str | None, problem: str, remedy: str) -> None:
         """Note a fault of the option `name` where it stands."""
-        self._findings.fault(self.source(name) if name else self.section, name, problem, remedy)
+        told = self._told(name, problem)
+        if told is not None:
+            self._findings.fault(self.source(name) if name else self.section, name, told, remedy)
 
     def warn(self, name: str | None, problem: str, remedy: str) -> None:
         """Note a warning about the option `name` where it stands."""
-        self._findings.warn(self.source(name) if name else self.section, name, problem, remedy)
+        told = self._told(name, problem)
+        if told is not None:
+            self._findings.warn(self.source(name) if name else self.section, name, told, remedy)
+
+    def _told(self, name: str | None, problem: str) -> str | None:
+        """The problem without what a reference led to: by a slip of the pen, that may be somebody's secret."""
+        option = self._options.get(name) if name else None
+        if option is None or name in CONTENT:
+            return None if option is not None and option.missing else problem
+        if option.missing:
+            return None
+        return f"what {option.referred} holds does not fit" if isinstance(option.referred, Fetched) else problem
 
 
 def split_url(text: str) -> SplitResult | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from emailproxy.config.accounts import read_accounts
+from emailproxy.config.accounts import ACCOUNT_OPTIONS, read_accounts
+from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
-from emailproxy.config.model import Config, Fault
+from emailproxy.config.model import Account, Config, Fault
 from emailproxy.config.options import Findings
-from emailproxy.config.servers import read_servers
-from emailproxy.config.settings import read_settings
+from emailproxy.config.servers import SERVER_OPTIONS, is_server, read_servers
+from emailproxy.config.settings import SETTINGS_OPTIONS, SETTINGS_SECTION, read_settings
 from emailproxy.config.syntax import decode, parse
+from emailproxy.references.base import Reference
+from emailproxy.references.sources import Sources
 
 __all__ = ["load"]
 
@@ -19,25 +24,62 @@ __all__ = ["load"]
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
 
 
-def load(path: Path) -> Config:
+def load(path: Path, sources: Sources | None = None) -> Config:
     """Read and check the configuration file `path`.
 
-    Blocks, and opens no socket. Certificates and keys that the file names are read as well.
+    Blocks. Certificates and keys that the file names are read as well, and references are followed, but for those that
+    are followed at each use.
+
+    Args:
+        path: the file.
+        sources: who follows references; None: those that are installed.
 
     Raises:
         ConfigError: with every fault of the file, and its warnings.
     """
+    if sources is not None:
+        return _load(path, sources)
+    with closing(Sources()) as installed:
+        return _load(path, installed)
+
+
+def _load(path: Path, sources: Sources) -> Config:
     text, encoding_faults = _read(path)
     syntax = parse(text, path)
     findings = Findings(str(path), dict.fromkeys([*encoding_faults, *syntax.faults]))
-    settings = read_settings(syntax.sections, findings)
-    servers = read_servers(syntax.sections, findings)
-    accounts, templates = read_accounts(syntax.sections, catch_all=settings.allow_catch_all_accounts, findings=findings)
+    elsewhere = Elsewhere(sources, findings)
+    sections = dict(syntax.sections)
+    sections |= elsewhere.followed([s for s in sections.values() if s.name == SETTINGS_SECTION], SETTINGS_OPTIONS)
+    settings = read_settings(sections, findings)
+    catch_all = settings.allow_catch_all_accounts
+    # Two kinds of sections at once, so that all that is read is read at the same time.
+    used = [s for s in sections.values() if is_server(s.name) or _is_account(s.name, catch_all=catch_all)]
+    sections |= elsewhere.followed(used, SERVER_OPTIONS | ACCOUNT_OPTIONS)
+    servers = read_servers(sections, findings)
+    accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings)
+    if settings.encrypt_client_secret_on_first_use:
+        _warn_of_sealing([*accounts.values(), *templates.values()], findings)
     if not accounts and not templates and not findings.faults:
         findings.warn(None, None, "there is no account, so nobody can log in", "add a section named by a mail address")
     if findings.faults:
-        raise ConfigError(findings.faults, findings.warnings)
-    return Config(path, servers, accounts, templates, settings, tuple(findings.warnings))
+        raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
+    return Config(path, servers, accounts, templates, settings, elsewhere.uses, tuple(findings.warnings))
+
+
+def _is_account(section: str, *, catch_all: bool) -> bool:
+    return "@" in section and (catch_all or not section.startswith("@"))
+
+
+def _warn_of_sealing(accounts: Iterable[Account], findings: Findings) -> None:
+    named = [account.section for account in accounts if isinstance(account.client_secret, Reference)]
+    if named:
+        more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+        findings.warn(
+            SETTINGS_SECTION,
+            "encrypt_client_secret_on_first_use",
+            f"has no effect where client_secret is a reference: [{named[0]}]{more}",
+            "nothing needs to be done: a reference is never sealed, nor removed from this file",
+        )
 
 
 def _read(path: Path) -> tuple[str, tuple[Fault, ...]]:

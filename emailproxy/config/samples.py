@@ -132,7 +132,8 @@ desktop application a secret, and wants it.""",
             "https://www.fastmail.com/dev/protocol-smtp",
             notes="""\
 Fastmail registers OAuth clients by hand (see its developer pages) and gives them no secret; PKCE takes its place. Its
-refresh tokens are for single use: let one proxy at a time use an account.""",
+refresh tokens are for single use, and to use one twice ends the authorisation: several proxies may share an account
+only if they share a store (`--cache-store`), where they take turns.""",
             use_pkce=True,
             secret="",
         ),
@@ -216,6 +217,9 @@ def sample(provider: str | None = None) -> str:
     return "\n\n".join([_PREFACE, *(_section(entry) for entry in chosen)])
 
 
+_ELSEWHERE: Final = "# Or where it is kept: client_secret = azure:VAULT/secrets/NAME (or aws:, gcp:, file:, env:)"
+
+
 def _section(entry: _Provider) -> str:
     rule = "# " + "-" * 118
     blocks = [f"{rule}\n# {entry.title}\n{rule}"]
@@ -224,7 +228,7 @@ def _section(entry: _Provider) -> str:
     lines += [f"permission_url = {entry.permission_url}", f"token_url = {entry.token_url}"]
     lines += [f"oauth2_scope = {entry.scope}", "redirect_uri = http://localhost:8080"]
     lines += ["use_pkce = True"] if entry.use_pkce else []
-    lines += ["client_id = *** your client id ***", *([entry.secret] if entry.secret else [])]
+    lines += ["client_id = *** your client id ***", *([entry.secret, _ELSEWHERE] if entry.secret else [])]
     blocks.append("\n".join(lines))
     if entry.more:
         blocks.append(_commented(entry.more))

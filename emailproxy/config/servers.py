@@ -12,7 +12,7 @@ from emailproxy.config.model import MailProtocol, Server
 from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
 from emailproxy.config.syntax import Section
 
-__all__ = ["SERVER_OPTIONS", "read_servers"]
+__all__ = ["SERVER_OPTIONS", "is_server", "read_servers"]
 
 SERVER_OPTIONS: Final = frozenset(
     {
@@ -39,6 +39,11 @@ _ALMOST: Final = re.compile(
     r"\s*(?P<protocol>imap|pop|smtp|submission)[34]?s?(?:rev1)?[\s_:./-]*(?P<port>[+-]?[0-9]{2,})\s*", re.IGNORECASE
 )
 _PROTOCOLS: Final = {"imap": "IMAP", "pop": "POP", "smtp": "SMTP", "submission": "SMTP"}
+
+
+def is_server(section: str) -> bool:
+    """Whether a section of that name is a server."""
+    return _SERVER.fullmatch(section) is not None
 
 
 def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[Server, ...]:
@@ -87,7 +92,7 @@ def _read_server(
 ) -> Server | None:
     before = len(findings.faults)
     findings.check_names(section.name, section.own, SERVER_OPTIONS | DOCUMENTATION)
-    options = {name: Option(text, section.name) for name, text in section.options.items()}
+    options = {name: Option.of(section, name) for name in section.options}
     reader = Reader(section.name, options, findings)
 
     # Longer numbers are out of range whatever they say, and int() is slow on them.

@@ -25,7 +25,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
     if section is None:
         return Settings()
     findings.check_names(section.name, section.own, SETTINGS_OPTIONS | DOCUMENTATION)
-    options = {name: Option(text, section.name) for name, text in section.options.items()}
+    options = {name: Option.of(section, name) for name in section.options}
     reader = Reader(section.name, options, findings)
     default = Settings()
     return Settings(
@@ -39,6 +39,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         allow_catch_all_accounts=reader.boolean("allow_catch_all_accounts"),
         login_wait=reader.seconds("login_wait", default.login_wait),
         drain=reader.seconds("drain", default.drain) or 0.0,
+        secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
         max_connections=reader.integer("max_connections", default.max_connections, least=1),
         max_connections_per_address=reader.integer(
             "max_connections_per_address", default.max_connections_per_address, least=1

@@ -16,6 +16,9 @@ def describe(config: Config) -> str:
     lines += [f"  {_account(template)} (catch-all)" for template in config.templates.values()]
     if not config.accounts and not config.templates:
         lines.append("  none")
+    if config.references:
+        lines += ["", "References"]
+        lines += [f"  [{use.section}] {use.option} <- {use.reference}" for use in config.references]
     if config.warnings:
         lines += ["", "Warnings", *(f"  {warning}" for warning in config.warnings)]
     return "\n".join(lines) + "\n"

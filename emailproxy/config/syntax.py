@@ -11,11 +11,12 @@ import configparser
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from emailproxy.config.model import Fault
+from emailproxy.references.base import Fetched, Reference
 
 __all__ = ["Section", "Syntax", "decode", "parse"]
 
@@ -37,6 +38,8 @@ class Section:
     """With those that ``[DEFAULT]`` gives to every section."""
     own: frozenset[str]
     """The names that stand in the section itself."""
+    referred: Mapping[str, Reference | Fetched | None] = field(default_factory=dict)
+    """The options that are references: to be followed at each use, or followed; None: in vain, and said."""
 
 
 @dataclass(frozen=True, slots=True)

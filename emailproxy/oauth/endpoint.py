@@ -12,7 +12,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlencode
 
@@ -59,6 +59,8 @@ class ClientCredentials:
 
     client_id: str
     client_secret: Secret | None = None
+    renewed: Callable[[], Awaitable[ClientCredentials | None]] | None = field(default=None, repr=False, compare=False)
+    """Asked once for other credentials when the provider does not accept these."""
 
 
 class TokenEndpoint:
@@ -86,7 +88,7 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
 
-        return await self._twice(client, ask, [parameters.get(name, "") for name in CREDENTIALS])
+        return await self._answered(client, ask, [parameters.get(name, "") for name in CREDENTIALS])
 
     async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
         """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
@@ -98,23 +100,37 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
 
-        return await self._twice(client, ask, [refresh_token.reveal()])
+        return await self._answered(client, ask, [refresh_token.reveal()])
 
-    async def _twice(
+    async def _answered(
         self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
     ) -> TokenResponse:
         self._under_way += 1
         try:
             try:
-                return await self._once(client, ask, secrets)
+                return await self._patiently(client, ask, secrets)
             except TokenEndpointError as error:
-                if not error.retry:
+                if error.code != "invalid_client" or client.renewed is None:
                     raise
-            await trio.sleep(RETRY_SECONDS)
-            return await self._once(client, ask, secrets)
+                other = await client.renewed()
+                if other is None:
+                    raise
+            # Whoever authenticates in vain has not used up a code or a refresh token (RFC 6749 section 5.2).
+            return await self._patiently(other, ask, secrets)
         finally:
             self._under_way -= 1
             self._waiting.unpark_all()
+
+    async def _patiently(
+        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
+    ) -> TokenResponse:
+        try:
+            return await self._once(client, ask, secrets)
+        except TokenEndpointError as error:
+            if not error.retry:
+                raise
+        await trio.sleep(RETRY_SECONDS)
+        return await self._once(client, ask, secrets)
 
     async def _once(
         self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]

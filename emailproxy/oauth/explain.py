@@ -11,9 +11,10 @@ from emailproxy.store.base import (
     StoreDeniedError,
     StoreError,
     StoreTooLargeError,
+    StoreUnavailableError,
 )
 
-__all__ = ["failed", "no_store", "no_token", "wrong_password"]
+__all__ = ["failed", "no_store", "no_token", "no_turn", "no_value", "wrong_password"]
 
 _TEXTS = {
     FailureKind.WRONG_CREDENTIALS: "User name or password is wrong",
@@ -43,8 +44,27 @@ def no_token(account: str, error: TokenEndpointError, permanent: FailureKind) ->
     return failed(kind, account, str(error))
 
 
+def no_value(account: str, option: str, problem: StoreError | str) -> LoginFailed:
+    """What the account's `option` refers to cannot be had, or used."""
+    temporary = isinstance(problem, StoreUnavailableError)
+    kind = FailureKind.TEMPORARY if temporary else FailureKind.MISCONFIGURED
+    return failed(kind, account, f"{option}: {foreign(problem)}")
+
+
 def no_store(account: str, error: StoreError) -> LoginFailed:
     """The store could not be read, so nobody knows whether the password is right."""
+    return failed(_kind_of(error), account, f"the record cannot be read: {foreign(error)}")
+
+
+def no_turn(account: str, error: StoreError) -> LoginFailed:
+    """The refresh token may be used once, and the store, which says whose turn that is, does not take our word."""
+    return failed(
+        _kind_of(error),
+        account,
+        f"its refresh token is for single use, and the turn to use it was not got: {foreign(error)}",
+    )
+
+
+def _kind_of(error: StoreError) -> FailureKind:
     needs_person = isinstance(error, StoreAddressError | StoreContentError | StoreDeniedError | StoreTooLargeError)
-    kind = FailureKind.MISCONFIGURED if needs_person else FailureKind.TEMPORARY
-    return failed(kind, account, f"the record cannot be read: {foreign(error)}")
+    return FailureKind.MISCONFIGURED if needs_person else FailureKind.TEMPORARY

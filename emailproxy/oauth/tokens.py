@@ -21,8 +21,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -31,31 +30,32 @@ import trio
 
 from emailproxy.config.model import Account, Settings
 from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, no_token, wrong_password
 from emailproxy.oauth.flights import Flight, Flights
 from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
-from emailproxy.oauth.flows.refresh import refresh
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Records
-from emailproxy.oauth.opened import AccessToken, Opened
+from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.passwords import PasswordDigest
-from emailproxy.oauth.refusals import Meaning, TokenEndpointError
+from emailproxy.oauth.refreshing import Refresher, margin
+from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
+from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
+from emailproxy.references.resolver import Resolver
+from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
+from emailproxy.status import UnsavedAccount
 from emailproxy.store.base import Record
 
 __all__ = ["AccessToken", "TokenBroker", "open_broker"]
 
 log = logging.getLogger("emailproxy.oauth")
 
-AHEAD: Final = 600.0
-"""Seconds before its expiry that a token is refreshed: mail servers end sessions whose token runs out."""
-LAST_CALL: Final = 10.0
-"""A token that expires sooner than this may be dead when the mail server looks at it."""
 PATIENCE: Final = 5.0
 """Seconds that a login waits for a refresh while the old token is still good: more than a healthy provider takes."""
 LAST_REQUESTS: Final = 5.0
@@ -80,16 +80,31 @@ class TokenBroker:
         consents: Consents,
         settings: Callable[[], Settings],
         now: Callable[[], float],
+        clients: Clients,
+        times: TurnTimes,
     ) -> None:
         self._endpoint = endpoint
+        self._clients = clients
         self._flows = flows
         self._consents = consents
         self._settings = settings
         self._now = now
         self._vault = vault
         self._flights = Flights(nursery)
+        turns = Turns(vault.keeper, now, times=times)
+        self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
         self._forced: dict[str, deque[float]] = {}
         self._asking: dict[PasswordDigest, Pending] = {}
+
+    @property
+    def unsaved(self) -> tuple[UnsavedAccount, ...]:
+        """The accounts whose new tokens could not be stored yet."""
+        return self._vault.keeper.unsaved
+
+    @property
+    def deferred(self) -> int:
+        """How many accounts have a newer refresh token than the store, on purpose."""
+        return self._vault.keeper.deferred
 
     def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
         """A token from memory, if `password` is right and the token good for a while; the common case of a login.
@@ -98,7 +113,7 @@ class TokenBroker:
         """
         opened = self._vault.trusted(account.name, password) if account.oauth2_flow in self._flows else None
         held = opened.access if opened is not None else None
-        return held if held is not None and self._is_good(held, AHEAD, None) else None
+        return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
@@ -130,9 +145,9 @@ class TokenBroker:
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
         held = opened.access if opened is not None else None
-        if held is not None and self._is_good(held, AHEAD, refused):
+        if opened is not None and held is not None and held.serves(self._now(), margin(login, opened), refused):
             return held
-        spare = held if held is not None and self._is_good(held, LAST_CALL, refused) else None
+        spare = held if held is not None and held.serves(self._now(), LAST_CALL, refused) else None
         self._remind(login)
         for _ in range(2):
             flight = self._flights.join(("token", login.digest), partial(self._obtain, login, refused))
@@ -153,22 +168,22 @@ class TokenBroker:
             "that the mailbox allows this protocol",
         )
 
-    def _is_good(self, token: AccessToken, margin: float, refused: AccessToken | None) -> bool:
-        return token.expires_at - self._now() > margin and token.is_not(refused)
-
     # --- the password -------------------------------------------------------------------------------------------------
 
-    async def _open(self, login: Login, *, fresh: bool = False) -> Opened | None:
+    async def _open(self, login: Login, *, fresh: bool = False, certain: bool = False) -> Opened | None:
         """The account's opened record; None if there is none that this password could be held against.
 
         Raises:
             LoginFailed: the password is wrong, or nobody can tell.
         """
         try:
-            return await self._vault.open(login, fresh=fresh)
+            return await self._vault.open(login, fresh=fresh, certain=certain)
         except WrongPasswordError as error:
             self._refuse(login, error.record)
             return None
+
+    async def _reread(self, login: Login) -> Opened | None:
+        return await self._open(login, fresh=True, certain=True)
 
     def _refuse(self, login: Login, record: Record) -> None:
         """The password is wrong. Perhaps let the flow's own judge decide whether it was changed; see the module.
@@ -204,14 +219,14 @@ class TokenBroker:
         spare: AccessToken | None = None
         if opened is not None:
             if opened.access is not None:
-                if self._is_good(opened.access, AHEAD, refused):
+                if opened.access.serves(self._now(), margin(login, opened), refused):
                     return opened.access  # another replica was faster
-                if self._is_good(opened.access, LAST_CALL, refused):
+                if opened.access.serves(self._now(), LAST_CALL, refused):
                     spare = opened.access
             if refused is not None:
                 self._count_forced(login)
             try:
-                renewed = await self._refresh(login, opened)
+                renewed = await self._refresher.renew(login, opened, refused)
             except LoginFailed as error:
                 if spare is None:
                     raise
@@ -243,36 +258,11 @@ class TokenBroker:
             )
         times.append(now)
 
-    async def _refresh(self, login: Login, opened: Opened) -> AccessToken | None:
-        """Renew with the refresh token; None if only a new grant helps. Raises LoginFailed."""
-        tried: Opened = opened
-        for _ in range(2):
-            if tried.refresh is None or tried.dead:
-                return None
-            try:
-                response = await refresh(self._endpoint, login.account, await self._client(login, tried), tried.refresh)
-            except TokenEndpointError as error:
-                if error.meaning is not Meaning.PERMANENT:
-                    raise no_token(login.name, error, FailureKind.TEMPORARY) from None
-                newer = await self._open(login, fresh=True)
-                if newer is not None and newer.refresh is not None and newer.refresh != tried.refresh:
-                    log.info("account %s: another process stored a newer refresh token", foreign(login.name))
-                    tried = newer
-                    continue
-                log.warning("account %s needs a new grant: %s", foreign(login.name), error)
-                self._vault.keeper.hold(login.name, replace(newer or tried, dead=True))
-                return None
-            with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
-                kept = await self._vault.renew(login, tried, response)
-            return kept.access
-        return None
-
     async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
         """How we identify ourselves for this login."""
         account = login.account
-        if not account.client_id:
-            raise TokenEndpointError.misconfigured("client_id is missing")
-        secret = account.client_secret or (opened.client_secret if opened is not None else None)
+        secret = await self._clients.configured_secret(account)
+        secret = secret or (opened.client_secret if opened is not None else None)
         if secret is None:
             secret = await self._vault.inherited_secret(login)
         if secret is None and account.jwt_certificate_path is not None:
@@ -283,7 +273,7 @@ class TokenBroker:
             and self._settings().use_login_password_as_client_credentials_secret
         ):
             secret = Secret(text_of_password(login.password))
-        return ClientCredentials(account.client_id, secret)
+        return await self._clients.credentials(account, secret)
 
     # --- a new grant --------------------------------------------------------------------------------------------------
 
@@ -360,6 +350,8 @@ async def open_broker(
     transport: httpx2.AsyncBaseTransport | None = None,
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
+    sources: Sources | None = None,
+    times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
 
@@ -374,8 +366,11 @@ async def open_broker(
         transport: carries token requests instead of the network.
         iterations: PBKDF2 rounds.
         now: Unix time.
+        sources: who follows references, closed with the broker; None: those that are installed.
+        times: how long turns at single-use refresh tokens last.
     """
     async with (
+        aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
         open_endpoint(transport=transport) as endpoint,
         AsyncExitStack() as last,
         trio.open_nursery() as nursery,
@@ -390,6 +385,8 @@ async def open_broker(
             consents=consents,
             settings=settings,
             now=now,
+            clients=Clients(resolver),
+            times=times,
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.
         with trio.move_on_after(LAST_REQUESTS, shield=True):

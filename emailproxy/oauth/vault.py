@@ -22,10 +22,11 @@ from emailproxy.oauth.endpoint import TokenResponse
 from emailproxy.oauth.explain import failed, no_store, wrong_password
 from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.foreign import foreign
-from emailproxy.oauth.keeping import Keeper, Records, SupersededError
-from emailproxy.oauth.opened import AccessToken, Opened, open_stored
+from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
+from emailproxy.oauth.opened import AHEAD, AccessToken, Opened, open_stored
 from emailproxy.oauth.passwords import PasswordDigest, Passwords, TooManyChecksError
 from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
+from emailproxy.references.base import Reference
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
 
@@ -34,9 +35,13 @@ __all__ = ["Login", "Vault", "WrongPasswordError"]
 log = logging.getLogger("emailproxy.oauth")
 
 TRUST_SECONDS: Final = 60.0
-"""How long memory is trusted without asking the store: secret managers bill every read, and a login that asks nobody
-costs microseconds. So a password that another process replaced is accepted here for another minute; the new one is
-accepted at once, and a flight always asks."""
+"""How long memory is trusted without asking the store: a login that asks nobody costs microseconds. So a password that
+another process replaced is accepted here for another minute; the new one is accepted at once, and a flight always
+asks."""
+TRUST_BILLED_SECONDS: Final = 3600.0
+"""The same for secret managers, which bill every read and have quotas: a thousand accounts that are polled every five
+minutes would read nine million times a month. It is what an access token lives anyway, which whoever had the old
+password may hold; and a flight, which most accounts have once an hour, always asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +106,25 @@ class Vault:
     def trusted(self, account: str, password: Secret) -> Opened | None:
         """What is in memory, if this password opens it and the store need not be asked about it yet."""
         latest = self.keeper.latest(account)
-        if latest is None or not (latest.unsaved or self._seen_lately(account)):
+        if latest is None or not (latest.unsaved or self._is_trusted(account, latest)):
             return None
         return latest if latest.belongs_to(self.passwords.digest(account, password)) else None
 
-    def _seen_lately(self, account: str) -> bool:
-        return trio.current_time() - self._seen.get(account, -inf) < TRUST_SECONDS
+    def _is_trusted(self, account: str, opened: Opened) -> bool:
+        """Whether memory answers a login without a look into the store."""
+        age = trio.current_time() - self._seen.get(account, -inf)
+        if not self._records.bills_writes:
+            return age < TRUST_SECONDS
+        # Without a good access token there is a flight, which reads anyway.
+        return age < TRUST_BILLED_SECONDS or opened.access is None or not opened.access.serves(self._now(), AHEAD, None)
 
-    async def open(self, login: Login, *, fresh: bool = False) -> Opened | None:
+    async def open(self, login: Login, *, fresh: bool = False, certain: bool = False) -> Opened | None:
         """The account's opened record; None if there is nothing sealed that a password could be held against.
 
         Args:
             login: the account and its password.
             fresh: ask the store itself, not its cache.
+            certain: if the store cannot be asked, memory is no answer either.
 
         Raises:
             WrongPasswordError: there is, and the password does not open it.
@@ -125,7 +136,7 @@ class Vault:
             if latest.belongs_to(login.digest):
                 return latest
             raise WrongPasswordError(latest.base)
-        if latest is not None and not fresh and self._seen_lately(login.name):
+        if latest is not None and not fresh and self._is_trusted(login.name, latest):
             if latest.belongs_to(login.digest):
                 await trio.lowlevel.checkpoint()
                 return latest
@@ -135,7 +146,7 @@ class Vault:
             stored = await (self._records.load_fresh if fresh else self._records.load)(login.name)
         except StoreError as error:
             held = self.held(login)
-            if held is None:
+            if held is None or certain:
                 raise no_store(login.name, error) from None
             log.warning("account %s: going on with what is in memory: %s", foreign(login.name), foreign(error))
             return held
@@ -165,8 +176,8 @@ class Vault:
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
             return held  # another login was faster
-        if held is not None and held.dead and held.refresh == opened.refresh:
-            opened = replace(opened, dead=True)
+        if held is not None:
+            opened = opened.joined(held, self._now())
         self.keeper.hold(login.name, opened)
         self._seen[login.name] = trio.current_time()
         self._rotate_later(login, opened)
@@ -227,13 +238,19 @@ class Vault:
 
     # --- sealing ------------------------------------------------------------------------------------------------------
 
-    async def renew(self, login: Login, opened: Opened, response: TokenResponse) -> Opened:
+    async def renew(self, login: Login, opened: Opened, response: TokenResponse, *, at_once: bool = False) -> Opened:
         """Seal and store refreshed tokens; what is held afterwards.
+
+        Args:
+            login: the account and its password.
+            opened: what was renewed.
+            response: the provider's.
+            at_once: even a store that bills writes must have them now.
 
         Raises:
             LoginFailed: the mail password was changed elsewhere meanwhile.
         """
-        return await self._keep(login, opened.renewed(response, self._now()), replaces=False)
+        return await self._keep(login, opened.renewed(response, self._now()), at_once=at_once)
 
     async def accept(self, login: Login, response: TokenResponse) -> AccessToken:
         """Seal and store a new grant's tokens with the login's password; they replace whatever record there is."""
@@ -268,21 +285,25 @@ class Vault:
     async def _new_key(self, login: Login, salt: bytes, iterations: int) -> SealingKey:
         return await self.passwords.new_key(login.name, login.password, salt=salt, iterations=iterations)
 
-    async def _keep(self, login: Login, opened: Opened, *, replaces: bool) -> Opened:
+    async def _keep(self, login: Login, opened: Opened, *, replaces: bool = False, at_once: bool = False) -> Opened:
         """Store before use (`emailproxy.oauth.keeping`)."""
         held = self.held(login)
         if held is not None and held.key.salt == opened.key.salt and held.key.iterations > opened.key.iterations:
             # Sealed anew while the request was under way.
             opened = replace(opened, key=held.key, version=held.version)
         plain = login.account.client_secret
+        if isinstance(plain, Reference):
+            # It is followed at each use. What was sealed before is out of date, and must not bring the file store to
+            # remove the reference as if it were the plain secret.
+            plain = None
+            opened = replace(opened, client_secret=None, base=replace(opened.base, client_secret_encrypted=None))
         seal = self._settings().encrypt_client_secret_on_first_use or opened.base.client_secret_encrypted is not None
         try:
             return await self.keeper.keep(
                 login.name,
                 opened,
                 partial(self._unlock, login),
-                client_secret=plain if seal else None,
-                replaces=replaces,
+                Order(login.account.refresh_tokens, plain if seal else None, replaces, at_once),
             )
         except SupersededError:
             raise wrong_password(login.name, "it was changed in another process meanwhile") from None
@@ -304,7 +325,7 @@ class Vault:
             if held is None or held.key.iterations >= target:
                 return
             log.info("account %s: sealing stored values with %d iterations", foreign(login.name), target)
-            await self._keep(login, replace(held, key=key), replaces=False)
+            await self._keep(login, replace(held, key=key))
         except LoginFailed as error:
             log.info("account %s: not sealed anew: %s", foreign(login.name), error)
         finally:

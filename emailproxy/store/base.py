@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, NewType, Protocol
 
@@ -10,6 +10,7 @@ from emailproxy.failures import ProxyError
 
 __all__ = [
     "CACHED_OPTIONS",
+    "RECORD_OPTIONS",
     "CacheStore",
     "Record",
     "StoreAddressError",
@@ -30,7 +31,7 @@ Version = NewType("Version", str)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the proxy keeps for one account: the cached options of the configuration file's format.
+    """What the proxy keeps for one account; not every format holds all of it, see `CACHED_OPTIONS`.
 
     Tokens and the client secret are sealed (Fernet text); the store neither can nor need open them.
     """
@@ -46,6 +47,12 @@ class Record:
     client_secret_encrypted: str | None = None
     last_activity: int | None = None
     """Unix time, seconds, of the last login."""
+    refresh_token_issued: int | None = None
+    """Unix time, seconds, when the provider gave this refresh token; kept by stores with the JSON document only."""
+    lease_owner: str | None = None
+    """The replica whose turn it is to refresh; only for accounts whose refresh tokens may be used once."""
+    lease_until: int | None = None
+    """Unix time, seconds, when that turn ends."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, str]) -> Record:
@@ -55,7 +62,7 @@ class Record:
             ValueError: a number is not a number; the message names the option, not the value.
         """
         values: dict[str, str | int | None] = {}
-        for name in CACHED_OPTIONS:
+        for name in RECORD_OPTIONS:
             text = options.get(name) or None
             if text is not None and name in _NUMBERS:
                 try:
@@ -67,16 +74,22 @@ class Record:
                 values[name] = text
         return cls(**values)  # type: ignore[arg-type]
 
-    def to_options(self) -> dict[str, str]:
-        """The inverse of `from_options`: all values texts, absent ones left out."""
-        pairs = ((name, getattr(self, name)) for name in CACHED_OPTIONS)
+    def to_options(self, names: Collection[str] | None = None) -> dict[str, str]:
+        """The inverse of `from_options`: all values texts, absent ones left out; of `names` only, if they are given."""
+        pairs = ((name, getattr(self, name)) for name in RECORD_OPTIONS if names is None or name in names)
         return {name: str(value) for name, value in pairs if value is not None}
 
 
-CACHED_OPTIONS: Final[tuple[str, ...]] = tuple(f.name for f in fields(Record))
-"""The option names the proxy writes, and the only ones it ever writes."""
+RECORD_OPTIONS: Final[tuple[str, ...]] = tuple(f.name for f in fields(Record))
+"""All that a record may hold, under the names that the JSON document uses."""
 
-_NUMBERS: Final = frozenset({"token_iterations", "access_token_expiry", "last_activity"})
+CACHED_OPTIONS: Final[tuple[str, ...]] = tuple(name for name in RECORD_OPTIONS if name != "refresh_token_issued")
+"""What the configuration file, a file of its own and the classic proxy's document may hold: the only option names that
+the proxy ever writes there. The two of the lease appear only where an account's refresh tokens may be used once."""
+
+_NUMBERS: Final = frozenset(
+    {"token_iterations", "access_token_expiry", "last_activity", "refresh_token_issued", "lease_until"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +133,12 @@ class CacheStore(Protocol):
 
     Implementations block; `emailproxy.store.cached.CachedStore` calls them in worker threads, several at once, so they
     must be thread-safe. Account names are texts without CR, LF or NUL, told apart exactly as given (a store whose own
-    names ignore case must keep them apart by other means, or fold them consistently for reading and writing).
+    names ignore case must keep them apart by other means, or fold them consistently for reading and writing). A name
+    that UTF-8 cannot hold (a lone surrogate) has no record unless the store can save it.
+
+    Three attributes are optional. ``blocks = False``: no call ever waits, so none needs a thread. ``bills_writes =
+    True``: each write makes a version that is billed, or kept for ever; whoever writes should do it seldom.
+    ``deletion`` is a clause for a person who is about to `delete`: what becomes of the record.
     """
 
     @property
@@ -141,6 +159,17 @@ class CacheStore(Protocol):
 
         Durable when it returns. Raises StoreConflictError if the version is another, and then, as with every other
         StoreError, the old record is untouched.
+        """
+        ...
+
+    def delete(self, account: str) -> bool:
+        """Remove the account's record, whatever its version, for a person who asked for it; False if there is none.
+
+        Afterwards `load` answers None, a `save` that expects None begins anew, and one that expects a version from
+        before is a conflict. What is kept under the account's name and is not the proxy's stays; so do other accounts.
+
+        Raises:
+            StoreError: it is not certain that the record is gone.
         """
         ...
 

@@ -28,8 +28,9 @@ from emailproxy.store.base import (
     StoreUnavailableError,
     Version,
 )
+from emailproxy.store.health import HealthRecorder, StoreHealth
 
-__all__ = ["READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
+__all__ = ["LIST_DEADLINE", "READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
 
 logger = logging.getLogger("emailproxy.store")
 
@@ -37,6 +38,9 @@ READ_DEADLINE: Final = 10.0
 """Seconds for a read: a mail client waits for it, and gives up after 30 to 60."""
 WRITE_DEADLINE: Final = 15.0
 """Seconds for a write: longer, since a refresh token that is lost may cost a new consent."""
+LIST_DEADLINE: Final = 300.0
+"""Seconds for a list of the accounts, which no mail client waits for: services list page by page, and Key Vault's
+documents are read one by one for the names in them."""
 # Threads per store; more would only queue in the services' connection pools.
 READERS: Final = 8
 # Apart from the readers, so that reads which hang cannot keep a rotated token from being written.
@@ -78,6 +82,7 @@ class CachedStore:
         self._unsure: OrderedDict[str, None] = OrderedDict()
         # Counts the writes, so that a read which began before one does not pass for the last good answer after it.
         self._epoch = 0
+        self._books = HealthRecorder()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -87,6 +92,21 @@ class CachedStore:
     def address(self) -> str:
         """The store's address."""
         return self._store.address
+
+    @property
+    def bills_writes(self) -> bool:
+        """Each write makes a version that is billed, or kept for ever."""
+        return bool(getattr(self._store, "bills_writes", False))
+
+    @property
+    def deletion(self) -> str:
+        """What becomes of a record that is deleted, a clause for people; empty if the store does not say."""
+        return str(getattr(self._store, "deletion", ""))
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether the store answers, since when, and how often it was asked."""
+        return self._books.health
 
     async def load(self, account: str) -> Stored | None:
         """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
@@ -140,13 +160,33 @@ class CachedStore:
         self._remember(account, Stored(record, version))
         return version
 
+    async def delete(self, account: str) -> bool:
+        """Remove the account's record, whatever its version; False if there is none. Not cancelled once begun.
+
+        Raises:
+            StoreUnavailableError: also when the deadline passed; then it may still happen, and the next `save` reads
+                first.
+            StoreError: as `CacheStore.delete`.
+        """
+        with trio.CancelScope(shield=True):
+            self._doubt(account)
+            try:
+                existed = await self._call(
+                    lambda: self._store.delete(account), WRITE_DEADLINE, self._writers, "deletion"
+                )
+            finally:
+                self._epoch += 1
+                self._flights.pop(account, None)
+        self._remember(account, None)
+        return existed
+
     async def accounts(self) -> list[str]:
         """The names of the accounts that have a record, sorted.
 
         Raises:
             StoreError: the store could not tell.
         """
-        return await self._call(self._store.accounts, READ_DEADLINE, self._readers, "read")
+        return await self._call(self._store.accounts, LIST_DEADLINE, self._readers, "list")
 
     async def aclose(self) -> None:
         """Close the store, even when cancelled. Calling it twice is harmless."""
@@ -155,7 +195,7 @@ class CachedStore:
             return
         self._closed = True
         with trio.CancelScope(shield=True):
-            await self._call(self._store.close, WRITE_DEADLINE, self._writers, "close")
+            await self._attempt(self._store.close, WRITE_DEADLINE, self._writers, "close")
 
     async def _read_together(self, account: str) -> Stored | None:
         while True:
@@ -194,6 +234,16 @@ class CachedStore:
         return stored
 
     async def _call(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:
+        self._books.begun(wrote=limiter is self._writers)
+        try:
+            result = await self._attempt(function, seconds, limiter, what)
+        except StoreError as error:
+            self._books.failed(error)
+            raise
+        self._books.answered()
+        return result
+
+    async def _attempt(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:
         if not self._in_threads:
             await trio.lowlevel.checkpoint()
             return function()

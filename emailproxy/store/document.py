@@ -5,6 +5,11 @@ the access token, its expiry and the time of the last login. A record that diffe
 and a store need not write it.
 
 ``{"v": 1, "account": "user@example.com", "record": {"token_salt": "…", "refresh_token": "…", …}}``
+
+A name in ``record`` that this version does not know is read over, and is gone after the next write. It describes the
+tokens beside it, and a writer who does not know it cannot keep it true: an old ``refresh_token_issued`` beside a new
+refresh token would be a lie. So a newer version may add a name and keep the format, as long as its absence is harmless;
+what an older version must not lose needs another format, which the older one refuses.
 """
 
 from __future__ import annotations
@@ -16,13 +21,13 @@ from typing import Final
 
 from emailproxy.store.base import Record, StoreContentError, StoreTooLargeError
 
-__all__ = ["account_hash", "decode", "encode", "lasting"]
+__all__ = ["account_hash", "check_ours", "decode", "encode", "lasting"]
 
 FORMAT: Final = 1
 
 
 def lasting(record: Record) -> Record:
-    """`record` without what a secret manager does not keep."""
+    """`record` without what a secret manager does not keep: what each login or each new access token changes."""
     return replace(record, access_token=None, access_token_expiry=None, last_activity=None)
 
 
@@ -37,10 +42,14 @@ def encode(account: str, record: Record, *, limit: int, where: str) -> str:
 
     Raises:
         StoreTooLargeError: the document does not fit.
+        StoreContentError: the name or a value is no text that UTF-8 can hold.
     """
     document = {"v": FORMAT, "account": account, "record": lasting(record).to_options()}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    size = len(text.encode())
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise StoreContentError(f"{where}: what is not UTF-8 cannot be stored") from None
     if size > limit:
         raise StoreTooLargeError(f"{where}: the record of {account} has {size} octets; the service takes {limit}")
     return text
@@ -50,11 +59,23 @@ def decode(account: str, text: str, *, where: str) -> Record:
     """The record of a document; the inverse of `encode`.
 
     Raises:
+        StoreContentError: as `check_ours`; or the record is damaged.
+    """
+    try:
+        return Record.from_options(check_ours(account, text, where=where))
+    except ValueError as error:
+        raise StoreContentError(f"{where}: the record of {account} is damaged: {error}") from None
+
+
+def check_ours(account: str, text: str, *, where: str) -> dict[str, str]:
+    """What a document says of the account, readable or damaged; for `delete`, which may remove what is damaged.
+
+    Raises:
         StoreContentError: not a document of ours, of a newer format, or of another account. Nothing of it is repeated.
     """
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "v" not in document or not isinstance(document.get("record"), dict):
         raise StoreContentError(
@@ -66,10 +87,7 @@ def decode(account: str, text: str, *, where: str) -> Record:
         )
     if document.get("account") != account:
         raise StoreContentError(f"{where}: what is kept for {account} belongs to another account; it is left as it is")
-    try:
-        return Record.from_options({str(name): str(value) for name, value in document["record"].items()})
-    except ValueError as error:
-        raise StoreContentError(f"{where}: the record of {account} is damaged: {error}") from None
+    return {str(name): str(value) for name, value in document["record"].items()}
 
 
 def account_hash(account: str) -> str:
@@ -77,7 +95,8 @@ def account_hash(account: str) -> str:
 
     The names of the services forbid ``@`` and dots, or ignore case; the account's own name is in the document.
     """
-    digest = hashlib.sha256(account.encode("utf-8", "surrogateescape")).digest()
+    # A name that UTF-8 cannot hold gets a hash too, under which nothing will ever be found: `encode` refuses it.
+    digest = hashlib.sha256(account.encode("utf-8", "surrogatepass")).digest()
     return "".join(_BASE32[int.from_bytes(digest, "big") >> shift & 31] for shift in range(255, -1, -5))
 
 

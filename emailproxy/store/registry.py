@@ -5,13 +5,25 @@ The built-in stores come in through the same door as a stranger's, and an SDK is
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Final
+from typing import Final, cast
 
+from emailproxy.store.about import AddressForm, about_of
 from emailproxy.store.base import CacheStore, StoreAddressError, StoreFactory
+from emailproxy.store.providers import (
+    ambiguity,
+    by_distribution,
+    distribution,
+    install,
+    installed,
+    loaded,
+    provider,
+)
 
-__all__ = ["GROUP", "open_store", "prefixes", "split_address"]
+__all__ = ["GROUP", "StoreKind", "describe", "open_store", "prefixes", "split_address"]
 
 GROUP: Final = "emailproxy.stores"
 
@@ -21,9 +33,52 @@ FILE: Final = "file"
 _ADDRESS: Final = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z0-9+-]+):(?P<rest>.*)", re.DOTALL)
 
 
+@dataclass(frozen=True, slots=True)
+class StoreKind:
+    """A store that is installed, as far as it says something of itself."""
+
+    prefix: str
+    distribution: str
+    """Who provides it."""
+    forms: tuple[AddressForm, ...]
+    """How its addresses look; none if it does not say."""
+    extra: str | None
+    """The extra of the distribution that it needs, if it says so."""
+    missing: tuple[str, ...]
+    """The modules that it needs and that are not installed."""
+    problem: str | None
+    """Why it cannot be used, whatever is installed besides."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether an address with this prefix can be opened."""
+        return not self.missing and self.problem is None
+
+    @property
+    def remedy(self) -> str | None:
+        """The command that installs what is missing; None if nothing is, or nobody knows."""
+        return install(self.distribution, self.extra) if self.missing and self.extra else None
+
+
+def describe() -> tuple[StoreKind, ...]:
+    """All stores that are installed, sorted by prefix; one that cannot be used, too, and what it lacks.
+
+    Loads the modules that the entry points name, and looks for what they need without importing it.
+    """
+    groups: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        groups.setdefault(entry.name, []).append(entry)
+    kinds = []
+    for prefix, entries in sorted(groups.items()):
+        providers = by_distribution(entries)
+        problem = ambiguity(prefix, providers) if len(providers) > 1 else None
+        kinds += [_kind(entry, problem) for _, entry in sorted(providers.items())]
+    return tuple(kinds)
+
+
 def prefixes() -> tuple[str, ...]:
     """The installed prefixes, sorted. Nothing is imported for that."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    return installed(GROUP)
 
 
 def split_address(address: str) -> tuple[str, str]:
@@ -42,35 +97,41 @@ def open_store(address: str) -> CacheStore:
             install); or the provider finds the rest malformed.
     """
     prefix, rest = split_address(address)
-    providers = {(_distribution(entry), entry.value): entry for entry in entry_points(group=GROUP, name=prefix)}
-    if not providers:
-        raise StoreAddressError(
-            f"no store has the prefix {prefix}: (installed: {', '.join(f'{known}:' for known in prefixes())}); "
-            f"a file of that name is file:{address}"
-        )
-    if len(providers) > 1:
-        names = " and ".join(sorted(f"{distribution} ({value})" for distribution, value in providers))
-        raise StoreAddressError(f"the prefix {prefix}: is provided by {names}; uninstall all but one")
-    (entry,) = providers.values()
+    known = ", ".join(f"{name}:" for name in prefixes())
+    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
+    entry = provider(GROUP, prefix, unknown)
+    extra = entry.name
     try:
         # The SDK may be missing where the module is loaded, or where the factory imports it.
-        return _load(entry)(rest)
+        factory = _load(entry)
+        extra = about_of(factory).extra or extra
+        return factory(rest)
     except ImportError as error:
-        distribution = _distribution(entry)
         raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); pip install '{distribution}[{entry.name}]'"
+            f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
         ) from error
+
+
+def _kind(entry: EntryPoint, problem: str | None) -> StoreKind:
+    provided_by = distribution(entry)
+    try:
+        declared = about_of(_load(entry))
+    except StoreAddressError as error:
+        return StoreKind(entry.name, provided_by, (), None, (), problem or str(error))
+    except ImportError as error:
+        told = f"the store {entry.name}: cannot be loaded ({error}); {install(provided_by, entry.name)}"
+        return StoreKind(entry.name, provided_by, (), None, (), problem or told)
+    missing = tuple(module for module in declared.needs if not _is_importable(module))
+    return StoreKind(entry.name, provided_by, declared.forms, declared.extra, missing, problem)
+
+
+def _is_importable(module: str) -> bool:
+    try:
+        # Of a dotted name this imports the packages above the last part: for the SDKs, namespaces without code.
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _load(entry: EntryPoint) -> StoreFactory:
-    try:
-        factory: StoreFactory = entry.load()
-    except AttributeError as error:
-        raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); update {_distribution(entry)}"
-        ) from error
-    return factory
-
-
-def _distribution(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "an unknown distribution"
+    return cast("StoreFactory", loaded(entry, "the store"))

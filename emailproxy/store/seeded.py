@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from emailproxy.store.base import CacheStore, Record, Stored, Version
+from emailproxy.store.base import CacheStore, Record, Stored, StoreError, Version
 
 __all__ = ["SeededStore"]
 
@@ -32,6 +32,11 @@ class SeededStore:
         """The store's, since that is what is written."""
         return self._store.address
 
+    @property
+    def bills_writes(self) -> bool:
+        """As the store: the seed is never written."""
+        return bool(getattr(self._store, "bills_writes", False))
+
     def load(self, account: str) -> Stored | None:
         """The account's record, from the store or else from the seed.
 
@@ -49,6 +54,23 @@ class SeededStore:
         if expected is not None and expected.startswith(_SEED):
             expected = None  # what was read was not the store's: there, the record must still be absent
         return self._store.save(account, record, expected)
+
+    def delete(self, account: str) -> bool:
+        """Remove the account's record from the store, unless the seed has one.
+
+        That one would count again, and is older: its refresh token may be dead, and with some providers to use it once
+        more ends the whole grant. Nobody who asks for a deletion wants that, so it is refused until the person has
+        removed the seed's record, which is not ours to write.
+
+        Raises:
+            StoreError: the seed has a record, and nothing was deleted; or as `CacheStore.delete`.
+        """
+        if self._seed.load(account) is not None:
+            raise StoreError(
+                f"{self.address}: not deleted, because the record of {account} in {self._seed.address} would count"
+                " again; delete that one first"
+            )
+        return self._store.delete(account)
 
     def accounts(self) -> list[str]:
         """The names of the accounts that have a record in either.

@@ -14,12 +14,14 @@ __all__ = ["MemoryStore"]
 class MemoryStore:
     """A `CacheStore` for tests, thread-safe. `shared_with` another one, it shows the same records, as a second process.
 
-    Set `read_failure` or `write_failure` to an error, and every read or write raises it; `reads` and `writes` count the
-    calls.
+    Set `bills_writes` to make it look like a secret manager. Set `read_failure` or `write_failure` to an error, and
+    every read or write raises it; `reads` and `writes` count the calls.
     """
 
     blocks = False
     """Its calls return at once: `emailproxy.store.cached.CachedStore` needs no thread for them."""
+    bills_writes = False
+    """Its writes are free."""
 
     def __init__(self, shared_with: MemoryStore | None = None) -> None:
         self.records: dict[str, Record] = {} if shared_with is None else shared_with.records
@@ -56,6 +58,14 @@ class MemoryStore:
                 raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
             self.records[account] = record
             return _version(record)
+
+    def delete(self, account: str) -> bool:
+        """Remove the account's record."""
+        with self.lock:
+            self.writes += 1
+            if self.write_failure is not None:
+                raise self.write_failure
+            return self.records.pop(account, None) is not None
 
     def accounts(self) -> list[str]:
         """The names of the accounts, sorted."""

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from emailproxy.store.base import CacheStore, Record, StoreConflictError, Version
+from emailproxy.store.base import CacheStore, Record, StoreConflictError, StoreError, Version
 
 __all__ = ["EXAMPLE", "StoreContract"]
 
@@ -30,6 +30,9 @@ EXAMPLE: Final = Record(
     refresh_token="gAAAAABn-refresh-_=" + "R" * 1500,
     client_secret_encrypted="gAAAAABn-secret-_==",  # noqa: S106
     last_activity=1_789_999_000,
+    refresh_token_issued=1_789_990_000,
+    lease_owner="lease-holder-7f3a",
+    lease_until=1_789_999_060,
 )
 """A record of an ordinary size with every field set."""
 
@@ -83,10 +86,11 @@ class StoreContract:
         return WRITERS
 
     def kept(self, record: Record) -> Record:
-        """What the store gives back of `record`: all of it, unless the store leaves out what changes all the time.
+        """What the store gives back of `record`: all of it, unless its format leaves something out.
 
-        A store in a secret manager returns `emailproxy.store.document.lasting` of it here. Whatever else the tests save
-        differs in lasting fields, so no other test depends on this.
+        A store in a secret manager returns `emailproxy.store.document.lasting` of it here, one that holds no more than
+        `emailproxy.store.base.CACHED_OPTIONS` drops ``refresh_token_issued``. Whatever else the tests save differs in
+        fields that every store keeps, so no other test depends on this.
         """
         return record
 
@@ -261,6 +265,80 @@ class StoreContract:
             stored = self.open_store().load(name)
             assert stored is not None
             assert stored.record.token_iterations == self.writers() * ROUNDS, name
+
+    def test_of_two_who_take_a_lease_one_has_it(self) -> None:
+        store = self.open_store()
+        idle = dataclasses.replace(EXAMPLE, lease_owner=None, lease_until=None)
+        version = store.save("user@example.com", idle, None)
+        mine = dataclasses.replace(idle, lease_owner="me", lease_until=1_790_000_060)
+        taken = store.save("user@example.com", mine, version)
+        assert taken != version
+        theirs = dataclasses.replace(idle, lease_owner="them", lease_until=1_790_000_061)
+        self._conflicts(lambda: store.save("user@example.com", theirs, version))
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert (stored.record.lease_owner, stored.record.lease_until) == ("me", 1_790_000_060)
+        store.save("user@example.com", dataclasses.replace(idle, refresh_token="newer"), taken)  # noqa: S106
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert (stored.record.lease_owner, stored.record.lease_until) == (None, None)
+
+    def test_there_is_nothing_to_delete(self) -> None:
+        store = self.open_store()
+        assert not store.delete("nobody@example.com")
+        assert store.load("nobody@example.com") is None
+
+    def test_what_was_deleted_is_absent(self) -> None:
+        store = self.open_store()
+        store.save("user@example.com", EXAMPLE, None)
+        assert store.delete("user@example.com")
+        assert store.load("user@example.com") is None
+        assert store.accounts() == []
+        assert self.open_store().load("user@example.com") is None
+        assert not store.delete("user@example.com")
+
+    def test_what_was_deleted_can_be_saved_again(self) -> None:
+        store = self.open_store()
+        old = store.save("user@example.com", EXAMPLE, None)
+        store.delete("user@example.com")
+        newer = dataclasses.replace(EXAMPLE, refresh_token="newer")  # noqa: S106
+        version = store.save("user@example.com", newer, None)
+        assert version != old
+        stored = store.load("user@example.com")
+        assert stored is not None
+        assert (stored.record, stored.version) == (self.kept(newer), version)
+        assert store.accounts() == ["user@example.com"]
+        self._conflicts(lambda: store.save("user@example.com", EXAMPLE, old))
+
+    def test_a_version_from_before_a_deletion_is_a_conflict_and_brings_nothing_back(self) -> None:
+        store, other = self.open_store(), self.open_store()
+        version = store.save("user@example.com", EXAMPLE, None)
+        assert other.load("user@example.com") is not None
+        store.delete("user@example.com")
+        newer = dataclasses.replace(EXAMPLE, refresh_token="newer")  # noqa: S106
+        for one in (store, other):
+            self._conflicts(lambda one=one: one.save("user@example.com", newer, version))  # type: ignore[misc]
+            assert one.load("user@example.com") is None
+
+    def test_deleting_leaves_other_accounts_alone(self) -> None:
+        store = self.open_store()
+        store.save("user@example.com", EXAMPLE, None)
+        version = store.save("other@example.com", EXAMPLE, None)
+        store.save("third@example.com", Record(refresh_token="third"), None)  # noqa: S106
+        assert store.delete("user@example.com")
+        stored = store.load("other@example.com")
+        assert stored is not None
+        assert (stored.record, stored.version) == (self.kept(EXAMPLE), version)
+        assert store.accounts() == ["other@example.com", "third@example.com"]
+
+    def test_a_name_that_utf_8_cannot_hold_is_absent_or_is_refused(self) -> None:
+        store = self.open_store()
+        for name in ("\ud800@example.com", "\udc80@example.com"):
+            with contextlib.suppress(StoreError):
+                store.save(name, EXAMPLE, None)
+            stored = store.load(name)
+            assert stored is None or stored.record == self.kept(EXAMPLE)
+            assert store.delete(name) is (stored is not None)
 
     def test_accounts_are_sorted(self) -> None:
         store = self.open_store()

@@ -88,6 +88,10 @@ class SecretsDouble:
         with self._called("restore"):
             self.secrets[name].deleted = False
 
+    def delete(self, name: str) -> None:
+        with self._called("delete"):
+            self._alive(name).deleted = True
+
     def names(self, prefix: str) -> list[str]:
         with self._called("names"):
             return [

@@ -153,6 +153,24 @@ def test_what_is_marked_for_deletion_is_no_record_and_is_restored_by_a_save(
     assert stored.record == Record(refresh_token="new")
 
 
+def test_a_save_that_is_too_late_restores_nothing(service: SecretsDouble, store: AccountSecretsStore) -> None:
+    version = store.save(ADA, EXAMPLE, None)
+    service.secrets[f"proxy/{ADA}"].deleted = True
+    with pytest.raises(StoreConflictError):
+        store.save(ADA, Record(refresh_token="late"), version)
+    assert service.secrets[f"proxy/{ADA}"].deleted
+
+
+def test_only_what_is_ours_is_deleted(service: SecretsDouble, store: AccountSecretsStore) -> None:
+    service.create(f"proxy/{ADA}", '{"password": "s3cret"}', "v1", "")
+    with pytest.raises(StoreContentError, match="not written by emailproxy"):
+        store.delete(ADA)
+    assert not service.secrets[f"proxy/{ADA}"].deleted
+    damaged = '{"v":1,"account":"bob@example.com","record":{"token_iterations":"x"}}'
+    service.create("proxy/bob@example.com", damaged, "v1", "")
+    assert store.delete("bob@example.com")
+
+
 def test_two_proxies_restore_and_only_one_saves(service: SecretsDouble, store: AccountSecretsStore) -> None:
     store.save(ADA, EXAMPLE, None)
     service.secrets[f"proxy/{ADA}"].deleted = True

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from emailproxy.store.base import (
+    CACHED_OPTIONS,
     Record,
     StoreAddressError,
     StoreConflictError,
@@ -55,6 +56,9 @@ class TestContract(StoreContract):
     def open_store(self) -> DocumentStore:
         return opened(self.service)
 
+    def kept(self, record: Record) -> Record:
+        return dataclasses.replace(record, refresh_token_issued=None)
+
 
 class TestContractBesideOthers(TestContract):
     @pytest.fixture(autouse=True)
@@ -90,8 +94,50 @@ def test_only_the_accounts_own_options_change(service: SecretsDouble, store: Doc
 
 def test_all_values_are_texts_and_access_tokens_are_kept(service: SecretsDouble, store: DocumentStore) -> None:
     store.save(ADA, EXAMPLE, None)
-    assert json.loads(service.current("tokens")) == {ADA: EXAMPLE.to_options()}
-    assert service.current("tokens") == json.dumps({ADA: EXAMPLE.to_options()})
+    assert json.loads(service.current("tokens")) == {ADA: EXAMPLE.to_options(CACHED_OPTIONS)}
+    assert service.current("tokens") == json.dumps({ADA: EXAMPLE.to_options(CACHED_OPTIONS)})
+
+
+def test_deleting_removes_what_is_the_proxys_and_nothing_else(service: SecretsDouble, store: DocumentStore) -> None:
+    service.create("tokens", json.dumps(CLASSIC), "v1", "")
+    assert store.delete("ADA@example.com")
+    assert store.delete(BOB)
+    assert not store.delete("@example.com")
+    expected = {ADA: {"of_the_future": "kept"}, "@example.com": {"unknown": "kept"}}
+    assert json.loads(service.current("tokens")) == expected
+    assert store.accounts() == []
+
+
+def test_deleting_does_not_lose_the_change_of_another_account(service: SecretsDouble, store: DocumentStore) -> None:
+    store.save(ADA, EXAMPLE, None)
+    service.hooks["put"] = lambda: void(opened(service).save(BOB, EXAMPLE, None))
+    assert store.delete(ADA)
+    assert store.accounts() == [BOB]
+
+
+def test_of_two_who_delete_at_the_same_moment_the_later_finds_nothing(
+    service: SecretsDouble, store: DocumentStore
+) -> None:
+    store.save(ADA, EXAMPLE, None)
+    service.hooks["put"] = lambda: void(opened(service).delete(ADA))
+    assert not store.delete(ADA)
+
+
+def test_a_document_that_is_marked_for_deletion_is_not_restored_to_delete(
+    service: SecretsDouble, store: DocumentStore
+) -> None:
+    store.save(ADA, EXAMPLE, None)
+    service.secrets["tokens"].deleted = True
+    assert not store.delete(ADA)
+    assert service.secrets["tokens"].deleted
+
+
+def test_damage_can_be_deleted(service: SecretsDouble, store: DocumentStore) -> None:
+    service.create("tokens", json.dumps({ADA: {"token_salt": 7}, BOB: {"refresh_token": "r"}}), "v1", "")
+    with pytest.raises(StoreContentError):
+        store.load(ADA)
+    assert store.delete(ADA)
+    assert json.loads(service.current("tokens")) == {BOB: {"refresh_token": "r"}}
 
 
 def test_a_version_is_of_one_account(service: SecretsDouble, store: DocumentStore) -> None:
@@ -113,7 +159,10 @@ def test_a_change_of_another_account_at_the_same_moment_is_not_lost(
     version = store.save(ADA, EXAMPLE, None)
     service.hooks["put"] = lambda: void(opened(service).save(BOB, EXAMPLE, None))
     store.save(ADA, Record(refresh_token="mine"), version)
-    assert json.loads(service.current("tokens")) == {ADA: {"refresh_token": "mine"}, BOB: EXAMPLE.to_options()}
+    assert json.loads(service.current("tokens")) == {
+        ADA: {"refresh_token": "mine"},
+        BOB: EXAMPLE.to_options(CACHED_OPTIONS),
+    }
     assert service.own_labels("tokens") == []
 
 
@@ -215,7 +264,10 @@ def test_a_document_marked_for_deletion_comes_back_with_everybodys_entries(
     assert store.load(ADA) is None
     assert store.accounts() == []
     store.save(ADA, Record(refresh_token="new"), None)
-    assert json.loads(service.current("tokens")) == {BOB: EXAMPLE.to_options(), ADA: {"refresh_token": "new"}}
+    assert json.loads(service.current("tokens")) == {
+        BOB: EXAMPLE.to_options(CACHED_OPTIONS),
+        ADA: {"refresh_token": "new"},
+    }
 
 
 def test_the_classic_proxys_permissions_suffice_for_one_proxy(

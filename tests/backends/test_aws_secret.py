@@ -6,7 +6,13 @@ import time
 
 import pytest
 
-from emailproxy.store.base import StoreDeniedError, StoreError, StoreUnavailableError
+from emailproxy.store.base import (
+    StoreConflictError,
+    StoreContentError,
+    StoreDeniedError,
+    StoreError,
+    StoreUnavailableError,
+)
 from emailproxy_backends import aws_secret
 from emailproxy_backends.aws_calls import ABSENT, CURRENT, EXISTS, FULL, MISMATCH, NOT_NOW
 from emailproxy_backends.aws_secret import Held, Secrets
@@ -115,8 +121,58 @@ def test_restored_and_waited_for(service: SecretsDouble, secrets: Secrets) -> No
 
     secrets.update("s", change, "")
     assert len(polls) == 3
-    assert [held and (held.text, held.deleted) for held in seen] == [("a", True)]
+    assert [held and (held.text, held.deleted) for held in seen] == [(None, True), ("a", True)]
     assert service.current("s") == "b"
+
+
+def test_nothing_is_restored_for_a_change_that_is_refused_or_needless(service: SecretsDouble, secrets: Secrets) -> None:
+    append(secrets, "a")
+    service.secrets["s"].deleted = True
+
+    def refuse(held: Held | None) -> str:
+        raise StoreConflictError("stale")
+
+    with pytest.raises(StoreConflictError):
+        secrets.update("s", refuse, "")
+    secrets.update("s", lambda held: None, "")
+    assert service.secrets["s"].deleted
+
+
+class TestDelete:
+    def test_is_recoverable_and_done_once(self, service: SecretsDouble, secrets: Secrets) -> None:
+        append(secrets, "a")
+        seen: list[Held] = []
+        assert secrets.delete("s", seen.append)
+        assert [held.text for held in seen] == ["a"]
+        assert service.secrets["s"].deleted
+        assert not secrets.delete("s", seen.append)
+        assert not secrets.delete("absent", seen.append)
+        assert service.calls.count("delete") == 1
+
+    def test_what_must_stay_stays(self, service: SecretsDouble, secrets: Secrets) -> None:
+        append(secrets, "a")
+
+        def refuse(held: Held) -> None:
+            raise StoreContentError("foreign")
+
+        with pytest.raises(StoreContentError):
+            secrets.delete("s", refuse)
+        assert not service.secrets["s"].deleted
+
+    def test_somebody_else_was_faster(self, service: SecretsDouble, secrets: Secrets) -> None:
+        append(secrets, "a")
+        service.hooks["delete"] = lambda: setattr(service.secrets["s"], "deleted", True)
+        assert secrets.delete("s", lambda held: None)
+        service.secrets["s"].deleted = False
+        service.hooks["delete"] = lambda: void(service.secrets.pop("s"))
+        assert secrets.delete("s", lambda held: None)
+
+    def test_a_refusal_for_another_reason_is_told(self, service: SecretsDouble, secrets: Secrets) -> None:
+        append(secrets, "a")
+        service.denied["delete"] = refusal(NOT_NOW)  # such as one that is replicated elsewhere
+        with pytest.raises(StoreUnavailableError, match=NOT_NOW):
+            secrets.delete("s", lambda held: None)
+        assert not service.secrets["s"].deleted
 
 
 def test_not_now_for_another_reason_is_told(service: SecretsDouble, secrets: Secrets) -> None:

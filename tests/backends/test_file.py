@@ -184,6 +184,55 @@ class TestSave:
         assert path.read_bytes() == changed
 
 
+class TestDelete:
+    def test_only_the_cached_options_go(self, path: Path) -> None:
+        assert FileStore(path).delete(USER)
+        assert path.read_bytes() == HUMAN.replace(b"token_salt = old\n\tcontinued\n", b"")
+        assert path.with_name("emailproxy.config.bak").read_bytes() == HUMAN
+        assert mode(path) == 0o600
+
+    def test_a_section_of_the_proxy_goes_with_its_options(self, path: Path) -> None:
+        store = FileStore(path)
+        # Upper case is another section for a writer, unless there is one that differs in case only.
+        store.save("new@example.com", dataclasses.replace(RECORD, lease_owner="me", lease_until=1), None)
+        assert store.delete("NEW@example.com")
+        assert path.read_bytes() == HUMAN + b"\n\n"
+        store.save("new@example.com", RECORD, None)
+        assert store.delete("new@example.com")
+        assert path.read_bytes() == HUMAN + b"\n\n"
+        assert store.accounts() == [USER]
+
+    def test_a_section_that_cannot_go_without_harm_stays_empty(self, path: Path) -> None:
+        # Without [user@example.com], the deeper header below would continue the value of q.
+        path.write_text("[b]\nq = 1\n[user@example.com]\n    token_salt = s\n    [c]\n    z = 2\n")
+        assert FileStore(path).delete(USER)
+        assert path.read_text() == "[b]\nq = 1\n[user@example.com]\n    [c]\n    z = 2\n"
+
+    def test_damage_can_be_deleted(self, path: Path) -> None:
+        path.write_text("[user@example.com]\nlast_activity = never\ntoken_url = t\n")
+        store = FileStore(path)
+        with pytest.raises(StoreContentError):
+            store.load(USER)
+        assert store.delete(USER)
+        assert path.read_text() == "[user@example.com]\ntoken_url = t\n"
+
+    def test_nothing_to_delete_writes_nothing(self, path: Path) -> None:
+        path.write_text("[user@example.com]\ntoken_salt =\n")
+        before = path.stat().st_ino
+        for name in (USER, "nobody@example.com"):
+            assert not FileStore(path).delete(name)
+        assert path.stat().st_ino == before
+        absent = path.with_name("absent")
+        assert not FileStore(absent).delete(USER)
+        assert not absent.exists()
+
+    def test_the_time_of_the_refresh_token_is_not_written(self, path: Path) -> None:
+        store = FileStore(path)
+        before = store.save("new@example.com", RECORD, None)
+        assert store.save("new@example.com", dataclasses.replace(RECORD, refresh_token_issued=1), before) == before
+        assert b"refresh_token_issued" not in path.read_bytes()
+
+
 class TestClientSecret:
     SEALED = Record(client_secret_encrypted="gAA-sealed", token_salt="s")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emailproxy.store.base import Record
 from emailproxy.testing.store_contract import StoreContract
 from emailproxy_backends.file import FileStore
 
@@ -33,15 +35,15 @@ class TestOwnFile(StoreContract):
     def open_store(self) -> FileStore:
         return FileStore(self.path)
 
+    def kept(self, record: Record) -> Record:
+        return replace(record, refresh_token_issued=None)
 
-class TestConfigurationFile(StoreContract):
+
+class TestConfigurationFile(TestOwnFile):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path) -> None:
         self.path = tmp_path / "emailproxy.config"
         self.path.write_text(CONFIGURATION)
-
-    def open_store(self) -> FileStore:
-        return FileStore(self.path)
 
     def teardown_method(self) -> None:
         assert self.path.read_text().startswith(CONFIGURATION)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailproxy_backends.ini import UnwritableError, edited, parsed
+from emailproxy_backends.ini import UnwritableError, edited, parsed, without_if_empty
 
 TOKEN = {"access_token": "NEW"}
 
@@ -196,3 +196,32 @@ def _belongs(lines: list[str], number: int, changed: set[str]) -> bool:
     except configparser.Error:
         return False
     return any("MARK" in value for name, value in sections.get("a@x", {}).items() if name in changed)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("[b]\nq=1\n\n[a@x]\n", "[b]\nq=1\n\n", id="last"),
+        pytest.param("[a@x]\n\n[b]\nq=1\n", "\n[b]\nq=1\n", id="first"),
+        pytest.param("[a@x]", "", id="only"),
+        pytest.param("[b]\r\n[a@x]\r\n \r\n[c]\r\n", "[b]\r\n \r\n[c]\r\n", id="CRLF"),
+        pytest.param("[b]\n# of b\n\n[a@x]\n", "[b]\n# of b\n\n", id="comment further up"),
+    ],
+)
+def test_a_section_of_nothing_goes(before: str, after: str) -> None:
+    assert without_if_empty(before, "a@x") == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[a@x]\nz = 1\n",
+        "[a@x]\n# mine\n",
+        "[a@x] ; mine\n",
+        "# Ada's\n[a@x]\n",
+        "[b]\nq=1\n",
+        "[A@X]\n",
+    ],
+)
+def test_a_section_with_words_of_a_person_stays(text: str) -> None:
+    assert without_if_empty(text, "a@x") == text

@@ -6,7 +6,8 @@ import pytest
 
 from emailproxy.config import Account
 from emailproxy.config.accounts import FLOWS
-from emailproxy.config.model import SealedSecret
+from emailproxy.config.model import RefreshTokens, SealedSecret
+from emailproxy.secret import Secret
 
 from .conftest import ACCOUNT, SERVER, Load
 
@@ -164,7 +165,7 @@ class TestCatchAll:
         assert eve is not None
         assert [one.client_id for one in (ada, bob, eve)] == ["own", "domain", "id"]
         secrets = [one.client_secret for one in (ada, bob, eve)]
-        assert [secret and secret.reveal() for secret in secrets] == ["domain", "domain", "all"]
+        assert secrets == [Secret("domain"), Secret("domain"), Secret("all")]
         assert [one.use_pkce for one in (ada, bob, eve)] == [True, True, True]
         assert [(one.name, one.section) for one in (ada, bob, eve)] == [
             ("ada@example.com", "ada@example.com"),
@@ -286,3 +287,27 @@ class TestInheritedSecret:
     def test_is_not_printed(self, loaded: Load) -> None:
         good = loaded(SERVER + CATCH_ALL + account("@") + self.FLOW + self.SEALED).good
         assert "gAAAAA-secret" not in repr(good)
+
+
+class TestRefreshTokens:
+    def test_default_is_what_is_known_of_the_provider(self, loaded: Load) -> None:
+        assert only(loaded, ACCOUNT).refresh_tokens is RefreshTokens.ROTATING
+        text = account(oauth2_flow="password", token_url="https://login.microsoftonline.com/common/oauth2/v2.0/token")
+        assert only(loaded, text).refresh_tokens is RefreshTokens.REUSABLE
+
+    @pytest.mark.parametrize("value", ["reusable", "rotating", "single_use", "Single_Use"])
+    def test_said(self, loaded: Load, value: str) -> None:
+        text = account(oauth2_flow="password", token_url="https://api.fastmail.com/oauth/refresh", refresh_tokens=value)
+        assert only(loaded, text).refresh_tokens is RefreshTokens(value.lower())
+
+    def test_unknown(self, loaded: Load) -> None:
+        section, option, text = loaded(SERVER + ACCOUNT + "refresh_tokens = once\n").fault()
+        assert (section, option) == ("ada@example.com", "refresh_tokens")
+        assert "reusable, rotating, single_use" in text
+
+    def test_inherited(self, loaded: Load) -> None:
+        template = account("@example.com", oauth2_flow="password", refresh_tokens="single_use")
+        own = "[ada@example.com]\nclient_id = another\n"
+        assert only(loaded, CATCH_ALL + template + own).refresh_tokens is RefreshTokens.SINGLE_USE
+        outcome = loaded(SERVER + CATCH_ALL + template + own + "refresh_tokens = reusable\n")
+        assert outcome.good.accounts["ada@example.com"].refresh_tokens is RefreshTokens.REUSABLE

@@ -10,12 +10,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
+import pytest
 import trio
 
 from emailproxy.config.model import Account, Settings
+from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.sealing import Iterations, derive_key
 from emailproxy.oauth.tokens import TokenBroker, open_broker
+from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, StoreConflictError, Stored, StoreError, Version
 
@@ -88,6 +91,7 @@ class MemoryRecords:
         self.load_errors: list[StoreError] = []
         self.save_errors: list[StoreError] = []
         self.before_save: Callable[[], Awaitable[None]] | None = None
+        self.bills_writes = False
         self._count = 0
 
     def put(self, record: Record, account: str = ACCOUNT.name) -> Version:
@@ -200,7 +204,11 @@ def query_of(url: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def world(
-    *answers: Answer, record: Record | None = None, settings: Settings | None = None, flows: Any = None
+    *answers: Answer,
+    record: Record | None = None,
+    settings: Settings | None = None,
+    flows: Any = None,
+    sources: Sources | None = None,
 ) -> AsyncIterator[World]:
     journal: list[str] = []
     provider = Provider(*answers, journal=journal)
@@ -218,6 +226,43 @@ async def world(
         transport=provider,
         iterations=FEW,
         now=now,
+        sources=sources,
         **more,
     ) as broker:
         yield World(broker, provider, records, consents, journal, in_force, announced)
+
+
+DOWN = httpx2.Response(503)
+KEEP = Settings(delete_account_token_on_password_error=False)
+
+
+async def token(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> str:
+    return (await w.broker.token(account, password, **more)).value.reveal()
+
+
+async def failure(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> LoginFailed:
+    with pytest.raises(LoginFailed) as caught:
+        await w.broker.token(account, password, **more)
+    told = caught.value.failure
+    assert told.text.isascii()
+    assert told.detail.isprintable()
+    for secret in ("the-client-secret", PASSWORD.reveal(), WRONG.reveal(), "old-refresh", "old-access"):
+        assert secret not in told.detail
+    return caught.value
+
+
+async def kind(w: World, password: Secret = PASSWORD, account: Account = ACCOUNT, **more: Any) -> FailureKind:
+    return (await failure(w, password, account, **more)).failure.kind
+
+
+async def logins(w: World, nursery: trio.Nursery, count: int, password: Secret = PASSWORD) -> list[str]:
+    """Start logins; what they get appears in the list."""
+    got: list[str] = []
+
+    async def one() -> None:
+        got.append(await token(w, password))
+
+    for _ in range(count):
+        nursery.start_soon(one)
+    await w.somebody_is_asked()
+    return got

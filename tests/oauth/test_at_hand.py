@@ -7,7 +7,7 @@ from dataclasses import replace
 import trio
 from trio.testing import MockClock
 
-from emailproxy.oauth.tokens import AHEAD
+from emailproxy.oauth.opened import AHEAD
 from emailproxy.oauth.vault import TRUST_SECONDS
 from tests.oauth.support import ACCOUNT, PASSWORD, WRONG, sealed_record, world
 

@@ -1,4 +1,4 @@
-"""What `test_tokens` cannot see from outside: conflicts without end, deletion, and cancellation in the middle."""
+"""What `tokens` cannot see from outside: conflicts without end, deletion, and cancellation in the middle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from emailproxy.oauth.keeping import MAX_CONFLICTS, Keeper
+from emailproxy.config.model import RefreshTokens
+from emailproxy.oauth.keeping import MAX_CONFLICTS, Keeper, Order
 from emailproxy.oauth.opened import AccessToken, Opened, open_stored
 from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.sealing import derive_key
@@ -18,6 +19,7 @@ from .support import ACCOUNT, EPOCH, FEW, PASSWORD, SALT, MemoryRecords, now, se
 DIGEST = PasswordDigest(b"d")
 KEY = derive_key(PASSWORD, SALT, FEW.current)
 NAME = ACCOUNT.name
+KIND = RefreshTokens.ROTATING
 
 
 def fresh(version: str | None) -> Opened:
@@ -32,7 +34,7 @@ async def reopen(stored: Stored) -> Opened | None:
 async def test_a_record_that_was_removed_is_written_again(autojump_clock: trio.testing.MockClock) -> None:
     records = MemoryRecords()
     async with trio.open_nursery() as nursery:
-        kept = await Keeper(records, nursery, now).keep(NAME, fresh("v9"), reopen)
+        kept = await Keeper(records, nursery, now).keep(NAME, fresh("v9"), reopen, Order(KIND))
     assert not kept.unsaved
     assert records.journal == ["conflict", "load_fresh", "save"]
 
@@ -46,7 +48,7 @@ async def test_writers_without_end_leave_it_unsaved_for_later(autojump_clock: tr
     records.before_save = interfere
     async with trio.open_nursery() as nursery:
         keeper = Keeper(records, nursery, now)
-        assert (await keeper.keep(NAME, fresh(None), reopen)).unsaved
+        assert (await keeper.keep(NAME, fresh(None), reopen, Order(KIND))).unsaved
         assert records.journal.count("conflict") == MAX_CONFLICTS
         records.before_save = None
         await trio.sleep(3)
@@ -61,7 +63,7 @@ async def test_a_cancelled_keep_is_finished(autojump_clock: trio.testing.MockClo
         keeper = Keeper(records, nursery, now)
         with trio.CancelScope() as scope:
             scope.cancel()
-            await keeper.keep(NAME, fresh(None), reopen)
+            await keeper.keep(NAME, fresh(None), reopen, Order(KIND))
     assert NAME in records.stored
 
 
@@ -72,6 +74,6 @@ async def test_a_persons_decision_overwrites_newer_tokens(
     records = MemoryRecords()
     records.put(sealed_record(access="theirs", expires_in=9000))
     async with trio.open_nursery() as nursery:
-        kept = await Keeper(records, nursery, now).keep(NAME, fresh("old"), reopen, replaces=replaces)
+        kept = await Keeper(records, nursery, now).keep(NAME, fresh("old"), reopen, Order(KIND, replaces=replaces))
     assert kept.access is not None
     assert kept.access.value == Secret("fresh" if replaces else "theirs")

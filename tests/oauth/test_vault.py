@@ -1,4 +1,4 @@
-"""What `test_tokens` cannot see from outside: how often the store is read and a key is derived."""
+"""What `tokens` cannot see from outside: how often the store is read and a key is derived."""
 
 from __future__ import annotations
 

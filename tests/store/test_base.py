@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emailproxy.config import accounts
-from emailproxy.store.base import CACHED_OPTIONS, Record
+from emailproxy.store.base import CACHED_OPTIONS, RECORD_OPTIONS, Record
 
 _TEXT = st.none() | st.text(min_size=1)
 _NUMBER = st.none() | st.integers(0, 2**40)
@@ -23,6 +23,9 @@ _NUMBER = st.none() | st.integers(0, 2**40)
         refresh_token=_TEXT,
         client_secret_encrypted=_TEXT,
         last_activity=_NUMBER,
+        refresh_token_issued=_NUMBER,
+        lease_owner=_TEXT,
+        lease_until=_NUMBER,
     )
 )
 def test_round_trip(record: Record) -> None:
@@ -38,6 +41,12 @@ def test_from_options_is_lenient_where_files_are() -> None:
 def test_a_number_that_is_none_is_named_without_its_value(text: str) -> None:
     with pytest.raises(ValueError, match=r"^last_activity is not a number$"):
         Record.from_options({"last_activity": text})
+
+
+def test_a_file_holds_all_but_the_time_of_the_refresh_token() -> None:
+    assert set(RECORD_OPTIONS) - set(CACHED_OPTIONS) == {"refresh_token_issued"}
+    record = Record(refresh_token="r", refresh_token_issued=1, lease_owner="me", lease_until=2)
+    assert record.to_options(CACHED_OPTIONS) == {"refresh_token": "r", "lease_owner": "me", "lease_until": "2"}
 
 
 def test_the_configuration_knows_the_same_options() -> None:

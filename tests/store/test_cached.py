@@ -19,6 +19,7 @@ from emailproxy.store.base import (
     Version,
 )
 from emailproxy.store.cached import CachedStore
+from emailproxy.store.health import StoreHealth
 from emailproxy.testing.memory_store import MemoryStore
 
 USER = "user@example.com"
@@ -48,6 +49,11 @@ class GatedStore(MemoryStore):
         self.begun.release()
         assert self.write_gate.wait(10)
         return super().save(account, record, expected)
+
+    def delete(self, account: str) -> bool:
+        self.begun.release()
+        assert self.write_gate.wait(10)
+        return super().delete(account)
 
     def close(self) -> None:
         self.closed += 1
@@ -278,6 +284,77 @@ class TestSave:
         assert inner.records == {USER: Record(refresh_token="r")}
 
 
+class TestDelete:
+    async def test_what_was_deleted_is_the_last_good_answer(self) -> None:
+        inner = GatedStore()
+        store = CachedStore(inner)
+        old = await store.save(USER, Record(refresh_token="r"), None)
+        assert await store.delete(USER)
+        assert not await store.delete(USER)
+        assert await store.load_fresh(USER) is None
+        inner.read_failure = DOWN
+        assert await store.load(USER) is None
+        inner.read_failure = None
+        with pytest.raises(StoreConflictError):
+            await store.save(USER, Record(refresh_token="r"), old)
+
+    async def test_a_read_from_before_is_not_the_last_good_answer(self) -> None:
+        inner = GatedStore()
+        inner.records[USER] = Record(refresh_token="old")
+        inner.gate.clear()
+        inner.write_gate = threading.Event()
+        inner.write_gate.set()
+        store = CachedStore(inner)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.load, USER)
+            await inner.until_begun()
+            await store.delete(USER)
+            inner.gate.set()
+        inner.read_failure = DOWN
+        assert await store.load(USER) is None
+
+    async def test_is_not_cancelled(self) -> None:
+        inner = GatedStore()
+        inner.records[USER] = Record(refresh_token="r")
+        inner.gate.clear()
+        store = CachedStore(inner)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(store.delete, USER)
+            await inner.until_begun()
+            nursery.cancel_scope.cancel()
+            inner.gate.set()
+        assert inner.records == {}
+
+    async def test_after_a_failure_a_save_reads_first(self) -> None:
+        inner = MemoryStore()
+        store = CachedStore(inner)
+        version = await store.save(USER, Record(refresh_token="r"), None)
+        inner.write_failure = DOWN
+        with pytest.raises(StoreUnavailableError):
+            await store.delete(USER)
+        inner.write_failure = None
+        del inner.records[USER]  # it happened after all
+        with pytest.raises(StoreConflictError):
+            await store.save(USER, Record(refresh_token="newer"), version)
+
+    async def test_has_the_deadline_of_a_write(self, autojump_clock: trio.testing.MockClock) -> None:
+        inner = GatedStore()
+        inner.gate.clear()
+        began = trio.current_time()
+        with pytest.raises(StoreUnavailableError, match="no answer to a deletion within 15 s"):
+            await CachedStore(inner).delete(USER)
+        assert trio.current_time() - began == pytest.approx(cached.WRITE_DEADLINE)
+        inner.gate.set()
+
+
+async def test_says_whether_writes_are_billed() -> None:
+    inner = MemoryStore()
+    assert not CachedStore(inner).bills_writes
+    inner.bills_writes = True
+    assert CachedStore(inner).bills_writes
+    assert not CachedStore(object()).bills_writes  # type: ignore[arg-type]
+
+
 class TestDeadlines:
     """The clock jumps whenever every task waits, and a thread that hangs is such a wait."""
 
@@ -363,3 +440,35 @@ async def test_names_that_strangers_choose_are_not_kept_for_ever(
         with pytest.raises(StoreUnavailableError):
             await store.load(f"{number}@example.com")
     assert list(store._unsure) == [f"{number}@example.com" for number in range(90, 100)]
+
+
+async def test_health(autojump_clock: trio.testing.MockClock) -> None:
+    memory = MemoryStore()
+    store = CachedStore(memory)
+    assert store.health == StoreHealth()
+    version = await store.save(USER, Record(refresh_token="1"), None)
+    await store.load(USER)
+    healthy = store.health
+    assert (healthy.reachable, healthy.reads, healthy.writes, healthy.failures) == (True, 1, 1, 0)
+    memory.read_failure = DOWN
+    await store.load(USER)  # the last good answer
+    memory.write_failure = StoreDeniedError("lacks the permission")
+    with pytest.raises(StoreUnavailableError):
+        await store.save(USER, Record(refresh_token="2"), version)
+    memory.read_failure = None
+    with pytest.raises(StoreDeniedError):
+        await store.save(USER, Record(refresh_token="2"), version)
+    ill = store.health
+    assert (ill.reachable, ill.last_error, ill.reads, ill.writes, ill.failures) == (
+        False,
+        "lacks the permission",
+        4,
+        2,
+        3,
+    )
+    memory.write_failure = None
+    with pytest.raises(StoreConflictError):
+        await store.save(USER, Record(refresh_token="2"), Version("stale"))
+    await store.aclose()
+    mended = store.health
+    assert (mended.reachable, mended.last_error, mended.writes) == (True, None, 2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from emailproxy.store.base import StoreConflictError, StoreUnavailableError
+from emailproxy.store.base import StoreConflictError, StoreError, StoreUnavailableError
 from emailproxy.store.seeded import SeededStore
 from emailproxy.testing.memory_store import MemoryStore
 from emailproxy.testing.store_contract import EXAMPLE, StoreContract
@@ -76,6 +76,38 @@ def test_a_store_that_cannot_tell_is_not_a_store_without_the_record(seed: Memory
     seed.read_failure = StoreUnavailableError("away")
     with pytest.raises(StoreUnavailableError):
         SeededStore(MemoryStore(), seed).load("bob@example.com")
+
+
+def test_nothing_is_deleted_that_the_seed_would_bring_back(seed: MemoryStore) -> None:
+    store = MemoryStore()
+    seeded = SeededStore(store, seed)
+    for records in ({}, {ADA: NEWER}):
+        store.records.update(records)
+        with pytest.raises(
+            StoreError, match=r"memory:: not deleted, because the record of ada@example.com in memory: "
+        ):
+            seeded.delete(ADA)
+    assert (store.records, store.writes) == ({ADA: NEWER}, 0)
+    assert (seed.records, seed.writes) == ({ADA: EXAMPLE}, 0)
+    del seed.records[ADA]
+    assert seeded.delete(ADA)
+    assert not seeded.delete(ADA)
+
+
+def test_a_seed_that_cannot_tell_deletes_nothing(seed: MemoryStore) -> None:
+    store = MemoryStore()
+    store.records["bob@example.com"] = EXAMPLE
+    seed.read_failure = StoreUnavailableError("away")
+    with pytest.raises(StoreUnavailableError):
+        SeededStore(store, seed).delete("bob@example.com")
+    assert store.records
+
+
+def test_writes_cost_what_the_store_asks_for(seed: MemoryStore) -> None:
+    store = MemoryStore()
+    assert not SeededStore(store, seed).bills_writes
+    store.bills_writes = True
+    assert SeededStore(store, seed).bills_writes
 
 
 def test_both_are_listed_and_the_address_is_the_store_s(seed: MemoryStore) -> None:

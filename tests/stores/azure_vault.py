@@ -73,6 +73,8 @@ class FakeVault:
     trouble: Callable[[str, str], Answer | None] = lambda method, path: None
     token_answer: tuple[int, dict[str, Any]] | None = None
     requests: Counter[str] = field(default_factory=Counter)
+    challenges: int = 0
+    """Requests without a token, which learn where to get one."""
     token_queries: list[dict[str, list[str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -96,6 +98,8 @@ class FakeVault:
                     return self._got(name.lower(), version)
                 case "PUT", ["secrets", name]:
                     return self._set(name.lower(), body)
+                case "DELETE", ["secrets", name]:
+                    return self._removed(name.lower())
                 case "POST", ["deletedsecrets", name, "recover"]:
                     return self._recovered(name.lower())
             return refusal(404, "NotFound")
@@ -137,6 +141,18 @@ class FakeVault:
             return 0, None, {}
         return 200, self._bundle(name, version), {}
 
+    def _removed(self, name: str) -> Answer:
+        self._pass(name)
+        if name not in self.secrets or name in self.recovering:
+            return refusal(404, "SecretNotFound")
+        bundle = self._bundle(name, self.secrets[name][-1]) | {"recoveryId": f"{self.url}/deletedsecrets/{name}"}
+        del bundle["value"]
+        self.delete(name)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            return 0, None, {}
+        return 200, bundle, {}
+
     def _recovered(self, name: str) -> Answer:
         if name not in self.deleted:
             return refusal(404, "SecretNotFound")
@@ -162,7 +178,7 @@ class FakeVault:
             self.token_queries.append(query)
         if self.token_answer is not None:
             return self.token_answer
-        resource = query["resource"][0]
+        resource = query["resource"][0] if "resource" in query else query["scope"][0].removesuffix("/.default")
         return 200, {"access_token": jwt(resource), "expires_in": "3600", "resource": resource, "token_type": "Bearer"}
 
 
@@ -190,7 +206,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
+        if url.path.endswith("/oauth2/v2.0/token"):
+            # Entra's token endpoint, as it answers workload identities and applications.
+            self._send(*self.vault.token(parse_qs(body.decode())), {})
+            return
         if not (self.headers.get("Authorization") or "").startswith("Bearer ey"):
+            with self.vault.lock:
+                self.vault.challenges += 1
             self._send(401, None, {"WWW-Authenticate": CHALLENGE.format(tenant=TENANT)})
             return
         assert "api-version=" in url.query
@@ -200,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(status, answer, headers)
 
-    do_GET = do_PUT = do_POST = _handle  # noqa: N815
+    do_GET = do_PUT = do_POST = do_DELETE = _handle  # noqa: N815
 
     def _send(self, status: int, answer: dict[str, Any] | None, headers: dict[str, str]) -> None:
         octets = json.dumps(answer).encode() if answer is not None else b""

@@ -29,8 +29,10 @@ _REQUESTS: dict[str, tuple[Any, Any]] = {
     "GetSecret": (types.GetSecretRequest, types.Secret),
     "CreateSecret": (types.CreateSecretRequest, types.Secret),
     "UpdateSecret": (types.UpdateSecretRequest, types.Secret),
+    "DeleteSecret": (types.DeleteSecretRequest, None),
     "ListSecrets": (types.ListSecretsRequest, types.ListSecretsResponse),
     "AddSecretVersion": (types.AddSecretVersionRequest, types.SecretVersion),
+    "GetSecretVersion": (types.GetSecretVersionRequest, types.SecretVersion),
     "AccessSecretVersion": (types.AccessSecretVersionRequest, types.AccessSecretVersionResponse),
     "DestroySecretVersion": (types.DestroySecretVersionRequest, types.SecretVersion),
 }
@@ -98,6 +100,8 @@ class FakeSecretManager:
     def __init__(self, *, stale_status: str = "FAILED_PRECONDITION") -> None:
         self.stale_status = stale_status
         self.kept: dict[str, Kept] = {}
+        self.buried: dict[str, Kept] = {}
+        """What was deleted last under a name: GetSecret shows it for as long as it lags behind."""
         self.calls: Counter[str] = Counter()
         self.log: list[tuple[str, str]] = []
         self.principals: set[str] = set()
@@ -111,6 +115,8 @@ class FakeSecretManager:
         self.before: dict[str, deque[Callable[[], object]]] = {}
         """What else happens just before the next call of a method: another replica at work."""
         self.requires_token = False
+        self.latest = False
+        """Whether `latest` may be asked for."""
         self._rules: dict[str, deque[Rule]] = {}
         self._lock = threading.RLock()
         self._etag = 0
@@ -168,7 +174,9 @@ class FakeSecretManager:
     def _version(self, name: str) -> tuple[Kept, Version, int]:
         secret, _, number = name.rpartition("/versions/")
         kept = self._find(secret)
-        # `latest` and aliases are for others: the store reads by number.
+        # The store reads by number alone; `latest` is for references, which read what others wrote.
+        if number == "latest" and self.latest:
+            number = str(len(kept.versions))
         if not number.isdecimal():
             raise Answer("INVALID_ARGUMENT")
         if not 1 <= int(number) <= len(kept.versions):
@@ -182,6 +190,8 @@ class FakeSecretManager:
         return types.Secret(kept.past[-self.lag]) if len(kept.past) >= self.lag else None
 
     def _GetSecret(self, request: types.GetSecretRequest) -> types.Secret:  # noqa: N802
+        if self.lag and request.name in self.buried and request.name not in self.kept:
+            return types.Secret(self.buried[request.name].secret)
         shown = self._shown(self._find(request.name))
         if shown is None:
             raise Answer("NOT_FOUND")
@@ -201,6 +211,13 @@ class FakeSecretManager:
         self.kept[name] = Kept(secret)
         self._touch(self.kept[name])
         return types.Secret(secret)
+
+    def _DeleteSecret(self, request: types.DeleteSecretRequest) -> empty_pb2.Empty:  # noqa: N802
+        kept = self._find(request.name)
+        if request.etag and request.etag != kept.secret.etag:
+            raise Answer(self.stale_status)
+        self.buried[request.name] = self.kept.pop(request.name)
+        return empty_pb2.Empty()
 
     def _UpdateSecret(self, request: types.UpdateSecretRequest) -> types.Secret:  # noqa: N802
         kept = self._find(request.secret.name)
@@ -235,10 +252,15 @@ class FakeSecretManager:
         return types.SecretVersion(name=f"{request.parent}/versions/{len(kept.versions)}", state=State.ENABLED)
 
     def _AccessSecretVersion(self, request: types.AccessSecretVersionRequest) -> Any:  # noqa: N802
-        _, version, _ = self._version(request.name)
+        kept, version, number = self._version(request.name)
         if version.state != State.ENABLED:
             raise Answer("FAILED_PRECONDITION")
-        return types.AccessSecretVersionResponse(name=request.name, payload={"data": version.content})
+        name = f"{kept.secret.name}/versions/{number}"
+        return types.AccessSecretVersionResponse(name=name, payload={"data": version.content})
+
+    def _GetSecretVersion(self, request: types.GetSecretVersionRequest) -> types.SecretVersion:  # noqa: N802
+        _, version, _ = self._version(request.name)
+        return types.SecretVersion(name=request.name, state=version.state, create_time={"seconds": 1_790_000_000})
 
     def _DestroySecretVersion(self, request: types.DestroySecretVersionRequest) -> types.SecretVersion:  # noqa: N802
         _, version, _ = self._version(request.name)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from emailproxy.store.base import (
+    CACHED_OPTIONS,
     CacheStore,
     Record,
     StoreConflictError,
@@ -18,6 +19,7 @@ from emailproxy.store.base import (
     StoreDeniedError,
     StoreTooLargeError,
 )
+from emailproxy.store.document import lasting
 from emailproxy.testing.store_contract import EXAMPLE
 
 from .aws_emulators import ALL_ACTIONS, Emulator, aws_environment, emulator, ministack, moto, place
@@ -92,6 +94,25 @@ def test_marked_for_deletion_then_needed_again(
     stored = store.load(ADA)
     assert stored is not None
     assert (stored.record, stored.version) == (Record(refresh_token="new"), version)
+
+
+def test_a_deleted_record_can_be_recovered_by_hand(emulator: Emulator, place: str) -> None:
+    store = emulator.open(f"{place}/")
+    store.save(ADA, EXAMPLE, None)
+    assert store.delete(ADA)
+    emulator.client().restore_secret(SecretId=f"{place}/{ADA}")
+    stored = store.load(ADA)
+    assert stored is not None
+    assert stored.record == lasting(EXAMPLE)
+
+
+def test_a_writer_that_is_late_does_not_undo_a_deletion(emulator: Emulator, place: str) -> None:
+    store, other = emulator.open(f"{place}/"), emulator.open(f"{place}/")
+    version = store.save(ADA, EXAMPLE, None)
+    assert store.delete(ADA)
+    with pytest.raises(StoreConflictError):
+        other.save(ADA, Record(refresh_token="late"), version)
+    assert "DeletedDate" in emulator.client().describe_secret(SecretId=f"{place}/{ADA}")
 
 
 def test_deleted_for_good_then_needed_again(emulator: Emulator, place: str) -> None:
@@ -219,6 +240,19 @@ def test_a_denial_names_the_permission_and_who_lacks_it(
         assert json.loads(value(ministack, f"{place}/{ADA}"))["record"]["refresh_token"] == EXAMPLE.refresh_token
 
 
+def test_deleting_is_not_for_the_proxys_role(ministack: Emulator, place: str, as_user: Become) -> None:
+    version = ministack.open(f"{place}/").save(ADA, EXAMPLE, None)
+    arn = as_user(*ALL_ACTIONS, resource=f"{place}/*")
+    store = ministack.open(f"{place}/")
+    with pytest.raises(StoreDeniedError, match=f"{arn} lacks the permission secretsmanager:DeleteSecret"):
+        store.delete(ADA)
+    stored = store.load(ADA)
+    assert stored is not None
+    assert stored.version == version
+    as_user("GetSecretValue", "DeleteSecret", resource=f"{place}/*")
+    assert ministack.open(f"{place}/").delete(ADA)
+
+
 def test_another_prefix_is_denied(ministack: Emulator, place: str, as_user: Become) -> None:
     as_user(*ALL_ACTIONS, resource=f"{place}/*")
     with pytest.raises(StoreDeniedError, match="secretsmanager:GetSecretValue"):
@@ -236,7 +270,10 @@ def test_the_classic_policy_keeps_the_document_working(
     version = store.save(ADA, EXAMPLE, None)
     store.save(BOB, EXAMPLE, None)
     store.save(ADA, Record(refresh_token="newer"), version)
-    assert json.loads(value(ministack, place)) == {ADA: {"refresh_token": "newer"}, BOB: EXAMPLE.to_options()}
+    assert json.loads(value(ministack, place)) == {
+        ADA: {"refresh_token": "newer"},
+        BOB: EXAMPLE.to_options(CACHED_OPTIONS),
+    }
     assert caplog.text.count("a second proxy's change at the same moment would be lost") == 1
     assert "secretsmanager:UpdateSecretVersionStage" in caplog.text
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,54 +32,11 @@ from emailproxy_backends import azure_store
 from emailproxy_backends.azure import open_store
 from emailproxy_backends.azure_address import parsed_address
 from emailproxy_backends.azure_calls import Deadline
-from tests.stores.azure_vault import Answer, FakeVault, forbidden, refusal, running_vault
+from tests.stores.azure_opened import NAME, NEWER, USER, Open, opened, refusing, vault
+from tests.stores.azure_vault import Answer, FakeVault, forbidden, refusal
 from tests.stores.azurite import Azurite, azurite
 
-__all__ = ["azurite"]
-
-USER = "user@example.com"
-NAME = parsed_address("vault/mail").secret(USER)
-NEWER = dataclasses.replace(EXAMPLE, refresh_token="newer")
-
-Open = Callable[..., Any]
-
-
-@pytest.fixture
-def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeVault]:
-    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    with running_vault(tmp_path) as (vault, _ca):
-        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", vault.tokens_url)
-        yield vault
-
-
-@pytest.fixture
-def opened(vault: FakeVault, tmp_path: Path) -> Iterator[Open]:
-    stores: list[Any] = []
-
-    def one(options: str = "", settling: float = 0.0, ca: str | None = "ca.pem") -> Any:
-        trust = f"&ca={tmp_path / ca}" if ca else ""
-        store: Any = open_store(f"vault/mail?endpoint={vault.url}{trust}{options}")
-        store._settling = settling
-        stores.append(store)
-        return store
-
-    yield one
-    for store in stores:
-        store.close()
-
-
-def refusing(method: str, answer: Answer, times: int = 10**6, path: str = "/secrets") -> Callable[[str, str], Any]:
-    """Trouble for the first requests of a kind."""
-    left = [times]
-
-    def trouble(asked: str, where: str) -> Answer | None:
-        if asked == method and where.startswith(path) and left[0] > 0:
-            left[0] -= 1
-            return answer
-        return None
-
-    return trouble
+__all__ = ["azurite", "opened", "vault"]
 
 
 def test_reads_and_writes_cost_what_the_documentation_says(vault: FakeVault, opened: Open) -> None:
@@ -169,7 +124,8 @@ def test_refusals(
     assert "gAAAA" not in str(caught.value)
     assert caught.value.__cause__ is None
     vault.trouble = lambda method, path: None
-    stored = store.load(USER)
+    # Another store, which has not been asked to wait.
+    stored = opened().load(USER)
     assert (stored.record, stored.version) == (lasting(EXAMPLE), version)
 
 
@@ -192,6 +148,40 @@ def test_a_wait_that_the_service_asks_for_is_kept(vault: FakeVault, opened: Open
     assert 1.0 <= time.monotonic() - begun < 2.5
 
 
+@pytest.mark.parametrize(
+    ("headers", "least", "most"),
+    [
+        ({"retry_after_ms": "700"}, 0.7, 1.5),
+        ({"Retry_After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0, 0.5),
+        ({"Retry_After": "soon"}, 0.5, 1.5),
+    ],
+)
+def test_a_wait_may_be_told_in_other_ways(
+    vault: FakeVault, opened: Open, headers: dict[str, str], least: float, most: float
+) -> None:
+    store = opened()
+    store.load(USER)
+    vault.trouble = refusing("GET", refusal(429, "Throttled", **headers), times=1)
+    begun = time.monotonic()
+    assert store.load(USER) is None
+    assert least <= time.monotonic() - begun < most
+
+
+def test_a_wait_that_is_too_long_for_one_is_kept_by_all(vault: FakeVault, opened: Open) -> None:
+    store = opened()
+    store.load(USER)
+    vault.trouble = refusing("GET", refusal(429, "Throttled", Retry_After="60"), times=1)
+    with pytest.raises(StoreUnavailableError, match="asks to wait 60 s"):
+        store.load(USER)
+    asked = vault.requests.total()
+    told = r"is throttling, and asks to wait (60|59) s more"
+    with pytest.raises(StoreUnavailableError, match=told):
+        store.load("other@example.com")
+    with pytest.raises(StoreUnavailableError, match=told):
+        store.save(USER, EXAMPLE, None)
+    assert vault.requests.total() == asked
+
+
 def test_a_write_whose_answer_got_lost_is_not_repeated(vault: FakeVault, opened: Open) -> None:
     store = opened()
     version = store.save(USER, EXAMPLE, None)
@@ -199,34 +189,6 @@ def test_a_write_whose_answer_got_lost_is_not_repeated(vault: FakeVault, opened:
     version = store.save(USER, NEWER, version)
     assert len(vault.secrets[NAME]) == 2
     assert store.load(USER).version == version
-
-
-def test_a_deleted_secret_is_recovered_and_written(vault: FakeVault, opened: Open) -> None:
-    store = opened()
-    store.save(USER, EXAMPLE, None)
-    vault.delete(NAME)
-    vault.recovery_seconds = 1.2
-    assert store.load(USER) is None
-    version = store.save(USER, NEWER, None)
-    stored = store.load(USER)
-    assert (stored.record, stored.version) == (lasting(NEWER), version)
-    assert vault.requests["POST deletedsecrets"] == 1
-
-
-def test_a_recovery_that_takes_too_long_or_is_denied(
-    vault: FakeVault, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 1.5)
-    store = opened()
-    store.save(USER, EXAMPLE, None)
-    vault.delete(NAME)
-    vault.recovery_seconds = 60
-    vault.trouble = refusing("POST", forbidden(), path="/deletedsecrets")
-    with pytest.raises(StoreDeniedError, match="secrets/recover/action"):
-        store.save(USER, NEWER, None)
-    vault.trouble = lambda method, path: None
-    with pytest.raises(StoreUnavailableError):
-        store.save(USER, NEWER, None)
 
 
 def test_a_competitor_that_compared_with_the_same_version(vault: FakeVault, opened: Open) -> None:
@@ -290,43 +252,6 @@ def test_listing(vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixtur
     vault.trouble = refusing("GET", forbidden())
     with pytest.raises(StoreDeniedError, match="secrets/readMetadata/action"):
         store.accounts()
-
-
-def test_which_identity_was_used_is_logged_once(
-    vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "emailproxy.store")
-    store = opened("&identity=11112222-0000-0000-0000-000000000000")
-    store.load(USER)
-    store.load("other")
-    lines = [record.message for record in caplog.records if record.name == "emailproxy.store"]
-    assert lines == [f"{store.address}: access with managed identity 11112222-0000-0000-0000-000000000000"]
-    assert vault.token_queries[-1]["client_id"] == ["11112222-0000-0000-0000-000000000000"]
-    assert vault.token_queries[-1]["resource"] == ["https://vault.azure.net"]
-
-
-def test_an_identity_that_is_not_there(vault: FakeVault, opened: Open) -> None:
-    vault.token_answer = (400, {"error": "invalid_request", "error_description": "Identity not found SECRET"})
-    with pytest.raises(StoreDeniedError, match=r"no token .managed identity abc: invalid_request") as caught:
-        opened("&identity=abc").load(USER)
-    assert "SECRET" not in str(caught.value)
-
-
-def test_a_token_endpoint_that_is_away(vault: FakeVault, opened: Open) -> None:
-    vault.token_answer = (500, {"error": "server_error"})
-    with pytest.raises(StoreUnavailableError, match=r"no token .managed identity abc: server_error"):
-        opened("&identity=abc").load(USER)
-
-
-def test_workload_identity_comes_first_and_alone(
-    vault: FakeVault, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("AZURE_TENANT_ID", "11111111-2222-3333-4444-555555555555")
-    monkeypatch.setenv("AZURE_CLIENT_ID", "workload")
-    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "none"))
-    with pytest.raises(StoreUnavailableError, match=r"no token \(workload identity workload: FileNotFoundError\)$"):
-        opened().load(USER)
-    assert vault.token_queries == []
 
 
 def test_a_vault_that_is_not_there(vault: FakeVault) -> None:

@@ -1,9 +1,7 @@
-"""What can be typed? Commands and flags; the only place that prints to the terminal and exits."""
+"""What stands before a command, and what runs without one? The flags, and the proxy itself."""
 
 from __future__ import annotations
 
-import enum
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,26 +10,14 @@ import trio
 
 from emailproxy import __version__
 from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
-from emailproxy.config import PROVIDERS, Config, ConfigError, describe, load, sample
+from emailproxy.cli.common import Flags, configuration
+from emailproxy.cli.exits import Exit
 from emailproxy.logs import set_up
 from emailproxy.store.base import StoreError
 
-__all__ = ["Exit", "main"]
+__all__ = ["cli"]
 
 DEFAULT_CONFIG: Final = "emailproxy.config"
-
-
-class Exit(enum.IntEnum):
-    """Every way to end has a number."""
-
-    STOPPED = 0
-    """Asked to stop, or the command did what it says."""
-    FAILED = 1
-    """A mistake in emailproxy, or a step of the demonstration failed."""
-    CONFIGURATION = 2
-    """Faults in the configuration file, the flags or the store's address; nothing was opened."""
-    NOTHING_TO_SERVE = 3
-    """Not one listener could be opened."""
 
 
 @click.group(
@@ -100,7 +86,7 @@ def cli(
       emailproxy --local-server-auth
     """
     del no_gui
-    context.obj = config_file
+    context.obj = Flags(config_file, cache_store)
     if context.invoked_subcommand is not None:
         return
     level = "debug" if debug or debug_content else log_level
@@ -109,66 +95,8 @@ def cli(
     except OSError as error:
         raise click.UsageError(f"--log-file {log_file}: {error.strerror}; choose a path that can be written") from None
     options = Options(cache_store=cache_store, external_auth=external_auth, local_server_auth=local_server_auth)
-    proxy = Proxy(_load(config_file), options)
+    proxy = Proxy(configuration(config_file), options)
     context.exit(trio.run(_serve, proxy, level))
-
-
-@cli.command(short_help="Check the configuration; print what would be served.")
-@click.pass_obj
-def check(config_file: Path) -> None:
-    """Check the configuration and print what would be served; open nothing.
-
-    Exit status 2 if there is a fault.
-
-    \b
-    Example:
-      emailproxy --config-file /etc/emailproxy.config check
-    """
-    click.echo(describe(_load(config_file)), nl=False)
-
-
-@cli.command("sample-config", short_help="Print a commented sample configuration.")
-@click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
-def sample_config(provider: str | None) -> None:
-    """Print a commented sample configuration, for all providers or for one.
-
-    These are known: office365, outlook, gmail, fastmail, yahoo, aol and 21vianet.
-
-    \b
-    Example:
-      emailproxy sample-config gmail > emailproxy.config
-    """
-    click.echo(sample(provider), nl=False)
-
-
-@cli.command(short_help="Show mail going through, on this machine alone.")
-@click.option("--once", is_flag=True, help="End after the last step; exit status 0 only if every step worked.")
-@click.pass_context
-def demo(context: click.Context, *, once: bool) -> None:
-    """Show mail going through, with a simulated provider on this machine; no network, no root, no account.
-
-    \b
-    Example:
-      emailproxy demo --once
-    """
-    from emailproxy.demo import run_demo
-
-    context.exit(Exit.STOPPED if trio.run(lambda: run_demo(once=once)) == 0 else Exit.FAILED)
-
-
-def main() -> None:
-    """The command ``emailproxy``."""
-    cli(prog_name="emailproxy")
-
-
-def _load(config_file: Path) -> Config:
-    """The configuration, or every fault on stderr and the end."""
-    try:
-        return load(config_file)
-    except ConfigError as error:
-        for fault in error.faults:
-            click.echo(f"emailproxy: {fault}", err=True)
-        sys.exit(Exit.CONFIGURATION)
 
 
 async def _serve(proxy: Proxy, log_level: str) -> int:

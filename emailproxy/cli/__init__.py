@@ -1,0 +1,27 @@
+"""What can be typed? Commands and flags, a file for each question; the only place that prints and exits.
+
+What a command does is elsewhere, in files that print nothing; here is how it is asked for and how the answer looks.
+"""
+
+from emailproxy.cli.cache import cache
+from emailproxy.cli.cache_copy import copy
+from emailproxy.cli.cache_delete import delete
+from emailproxy.cli.cache_doctor import doctor
+from emailproxy.cli.cache_import import import_
+from emailproxy.cli.cache_status import status
+from emailproxy.cli.checking import check, sample_config
+from emailproxy.cli.demonstration import demo
+from emailproxy.cli.exits import Exit
+from emailproxy.cli.root import cli
+
+__all__ = ["Exit", "cli", "main"]
+
+for command in (check, sample_config, cache, demo):
+    cli.add_command(command)
+for command in (copy, delete, doctor, import_, status):
+    cache.add_command(command)
+
+
+def main() -> None:
+    """The command ``emailproxy``."""
+    cli(prog_name="emailproxy")

@@ -1,0 +1,47 @@
+"""What does a configuration say, and how does one begin? ``emailproxy check`` and ``emailproxy sample-config``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from emailproxy.cli.common import Flags, configuration
+from emailproxy.config import PROVIDERS, describe, sample
+
+__all__ = ["check", "sample_config"]
+
+
+@click.command(short_help="Check the configuration; print what would be served.")
+@click.option(
+    "--resolve", is_flag=True, help="Follow each reference too; print its length and last change, never its value."
+)
+@click.pass_obj
+def check(flags: Flags, *, resolve: bool) -> None:
+    """Check the configuration and print what would be served; open nothing.
+
+    Exit status 2 if there is a fault, or with --resolve a reference that leads nowhere.
+
+    \b
+    Example:
+      emailproxy --config-file /etc/emailproxy.config check
+    """
+    if resolve:
+        from emailproxy.cli.resolving import check_resolved
+
+        sys.exit(check_resolved(flags.config_file))
+    click.echo(describe(configuration(flags.config_file)), nl=False)
+
+
+@click.command("sample-config", short_help="Print a commented sample configuration.")
+@click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
+def sample_config(provider: str | None) -> None:
+    """Print a commented sample configuration, for all providers or for one.
+
+    These are known: office365, outlook, gmail, fastmail, yahoo, aol and 21vianet.
+
+    \b
+    Example:
+      emailproxy sample-config gmail > emailproxy.config
+    """
+    click.echo(sample(provider), nl=False)

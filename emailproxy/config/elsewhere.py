@@ -1,0 +1,150 @@
+"""Which values stand elsewhere, and what are they? References are followed here, before any value is checked.
+
+Three kinds. *Later*: who the application is (``client_id``, ``client_secret``) is asked for at each token request
+(`emailproxy.references.resolver`), so that it can be rotated; here the address is checked, and what is needed for it
+installed. *Content*: a certificate or key is read now, and takes the place of a file. *All others* are read now, and
+from then on are values like those in the file, except that no message repeats them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Final
+
+from emailproxy.config.options import CONTENT, Findings
+from emailproxy.config.syntax import Section
+from emailproxy.references.base import Fetched, Reference, SecretValue, Use
+from emailproxy.references.sources import Sources
+from emailproxy.store.base import StoreError, StoreUnavailableError
+
+__all__ = ["LATER", "Elsewhere"]
+
+LATER: Final = frozenset({"client_id", "client_secret"})
+SECRET: Final = frozenset({"client_secret", "local_key_path", "jwt_key_path"})
+"""What nobody else may be able to read."""
+
+DEADLINE: Final = 30.0
+"""Seconds for all references of a file. Each source ends a read within ten, and a start is not a login."""
+READERS: Final = 8
+"""Threads: more would only queue in the services' connection pools."""
+
+_REMEDY: Final = "emailproxy check --resolve tries it again"
+
+
+class Elsewhere:
+    """Follows the references of one configuration file.
+
+    Args:
+        sources: who reads.
+        findings: where what is wrong with a reference is noted.
+    """
+
+    def __init__(self, sources: Sources, findings: Findings) -> None:
+        self._sources = sources
+        self._findings = findings
+        self._uses: list[Use] = []
+        self._read: dict[Reference, SecretValue | StoreError] = {}
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Every use of a reference that was met, in the order of the file."""
+        return tuple(self._uses)
+
+    def followed(self, sections: Iterable[Section], options: Collection[str]) -> dict[str, Section]:
+        """The sections, by name, with what their references lead to. Of the names, only `options` may hold one.
+
+        Blocks for `DEADLINE` at the most.
+        """
+        sections = list(sections)
+        uses = [use for section in sections for use in self._met(section, options)]
+        self._uses += uses
+        self._fetch({use.reference for use in uses if use.option not in LATER or self._is_local(use.reference)})
+        by_section: dict[str, list[Use]] = {}
+        for use in uses:
+            by_section.setdefault(use.section, []).append(use)
+        return {section.name: self._with(section, by_section.get(section.name, ())) for section in sections}
+
+    def _met(self, section: Section, options: Collection[str]) -> list[Use]:
+        found = ((name, self._sources.reference(text.strip())) for name, text in section.options.items())
+        return [Use(section.name, name, reference) for name, reference in found if reference and name in options]
+
+    def _is_local(self, reference: Reference) -> bool:
+        """Whether it costs nothing to look now whether there is something."""
+        try:
+            return self._sources.is_local(reference)
+        except StoreError:
+            return False  # `check` says why
+
+    def _fetch(self, references: Collection[Reference]) -> None:
+        """Read what was not read yet, several at a time."""
+        wanted = [reference for reference in references if reference not in self._read]
+        if not wanted:
+            return
+        pool = ThreadPoolExecutor(min(READERS, len(wanted)), thread_name_prefix="references")
+        try:
+            futures = {reference: pool.submit(self._sources.read, reference) for reference in wanted}
+            wait(futures.values(), timeout=DEADLINE)
+            for reference, future in futures.items():
+                self._read[reference] = _outcome(reference, future)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _with(self, section: Section, uses: Iterable[Use]) -> Section:
+        options = dict(section.options)
+        referred: dict[str, Reference | Fetched | None] = {}
+        for use in uses:
+            referred[use.option] = self._later(use) if use.option in LATER else self._now(use, options)
+        return replace(section, options=options, referred=referred)
+
+    def _later(self, use: Use) -> Reference | None:
+        try:
+            self._sources.check(use.reference)
+        except StoreError as error:
+            self._fault(use, error)
+            return None
+        found = self._read.get(use.reference)
+        if isinstance(found, StoreError):
+            # A mounted secret may come after the start, so this need not be the end.
+            problem, _, remedy = str(found).partition("; ")
+            self._findings.warn(use.section, use.option, problem, remedy or _REMEDY)
+        elif found is not None:
+            self._remark(use, found)
+        return use.reference
+
+    def _now(self, use: Use, options: dict[str, str]) -> Fetched | None:
+        found = self._read[use.reference]
+        if isinstance(found, StoreError):
+            self._fault(use, found)
+            return None
+        self._remark(use, found)
+        if use.option not in CONTENT:
+            try:
+                options[use.option] = found.value.octets.decode()
+            except UnicodeDecodeError:
+                self._findings.fault(
+                    use.section, use.option, f"what {use.reference} holds is no text in UTF-8", "keep text there"
+                )
+                return None
+        return Fetched(use.reference, found.value)
+
+    def _remark(self, use: Use, found: SecretValue) -> None:
+        if found.remark and use.option in SECRET:
+            problem, _, remedy = found.remark.partition("; ")
+            self._findings.warn(use.section, use.option, f"{use.reference}: {problem}", remedy)
+
+    def _fault(self, use: Use, error: StoreError) -> None:
+        problem, _, remedy = str(error).partition("; ")
+        self._findings.fault(use.section, use.option, problem, remedy or _REMEDY)
+
+
+def _outcome(reference: Reference, future: Future[SecretValue]) -> SecretValue | StoreError:
+    if not future.done():
+        return StoreUnavailableError(f"{reference}: no answer within {DEADLINE:.0f} s")
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, StoreError):
+        return error
+    raise error

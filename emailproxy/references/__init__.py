@@ -1,0 +1,1 @@
+"""Configuration values that stand elsewhere: ``azure:…``, ``aws:…``, ``gcp:…``, ``file:…``, ``env:…``."""
