@@ -128,7 +128,7 @@ def test_what_only_some_commands_need_is_optional(
     assert steps(out)["list the accounts"].startswith("not possible; needed for cache list")
     assert "secretsmanager:ListSecrets" in out
     assert steps(out)["delete the record"].startswith("not possible; needed for cache delete only")
-    [probe] = re.findall(r"the record of (probe-\S+) may still be there", out)
+    [probe] = re.findall(r"the record of (probe-\S+) is still there", out)
     become({"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, monkeypatch)
     assert open_store(ministack.address(f"{place}/")).accounts() == [probe]
 
