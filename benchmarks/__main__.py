@@ -1,24 +1,25 @@
-"""What can be typed? ``python -m benchmarks relay|logins|idle|all``."""
+"""What can be typed? ``python -m benchmarks relay|logins|idle|all|stores``."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
-from benchmarks import processes, report, workloads
+from benchmarks import processes, report, stores, workloads
 from benchmarks.client import Row
 from benchmarks.measure import raise_file_limit
 
 NAMES = ("relay", "logins", "idle")
+SDKS = ("aws", "azure", "gcp")
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.argument("which", type=click.Choice([*NAMES, "all"]))
+@click.argument("which", type=click.Choice([*NAMES, "all", "stores"]))
 @click.option("--emailproxy/--no-emailproxy", default=True, help="Measure our proxy.")
 @click.option(
     "--python", metavar="PATH", default=sys.executable, help="Run our proxy with this interpreter.  [default: this one]"
@@ -43,11 +44,14 @@ NAMES = ("relay", "logins", "idle")
     help="Port file of a provider that runs already (python -m emailproxy.testing.provider --port-file FILE"
     " --bulk-mib 64), for peers that must know its ports.",
 )
-@click.option("--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins]")
+@click.option("--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins and stores]")
 @click.option("--mib", type=int, help="relay: MiB each way in each round.  [default: 128]")
 @click.option("--count", type=int, help="logins: logins in each round.  [default: 300]")
 @click.option("--sessions", type=int, help="idle: sessions.  [default: 2000]")
 @click.option("--seconds", type=float, help="idle: how long nothing happens.  [default: 10]")
+@click.option(
+    "--sdk", "sdks", multiple=True, type=click.Choice(SDKS), help="stores: with which; may be repeated.  [default: all]"
+)
 @click.option("--quick", is_flag=True, help="A tenth of everything: to see that it works.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, every round's value, instead of a table.")
 def main(
@@ -67,11 +71,18 @@ def main(
     count: int | None,
     sessions: int | None,
     seconds: float | None,
+    sdks: tuple[str, ...],
     quick: bool,
     as_json: bool,
 ) -> None:
-    """Measure what relaying, logging in and idling cost, all rows side by side in one run."""
+    """Measure what relaying, logging in and idling cost, all rows side by side in one run.
+
+    With `stores`: what a store in a secret manager costs, which needs the SDKs and what the tests of the stores need.
+    """
     raise_file_limit()
+    if which == "stores":
+        _stores(sdks or SDKS, python, rounds=rounds or (1 if quick else 5), as_json=as_json)
+        return
     mib = mib or (32 if quick else 128)
     message_mib = min(mib, 64)
     with contextlib.ExitStack() as stack:
@@ -118,6 +129,26 @@ def main(
             click.echo(report.as_json(name, results, python) if as_json else report.table(title, results))
     if not as_json:
         click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
+
+
+def _stores(sdks: Sequence[str], python: str, *, rounds: int, as_json: bool) -> None:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailproxy-benchmark-")))
+        users = [stores.user(kind) for kind in stores.KINDS]
+        upstream = stack.enter_context(processes.provider(folder, 1, users))
+        places = [stores.Place(stores.NONE, None)]
+        try:
+            places += [stack.enter_context(stores.place(name, folder)) for name in sdks]
+            starts, requests = stores.measure(places, upstream, folder, rounds=rounds, python=python)
+        except processes.CannotStartError as error:
+            raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(report.as_json("stores: start", starts, python))
+        click.echo(report.as_json("stores: requests", requests, python))
+        return
+    click.echo(report.table("Start of the proxy, and three accounts' first logins", starts))
+    click.echo(report.table("Requests to the store for one login", requests, ratios=False))
+    click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
 
 
 def _peers(peers: tuple[str, ...], pids: tuple[str, ...], tunnels: tuple[str, ...]) -> list[Row]:

@@ -57,6 +57,14 @@ def _pss(pid: int) -> int:
     raise ValueError(f"no Pss in smaps_rollup of {pid}")
 
 
+def resident_kib(pid: int) -> int:
+    """Resident set size (RSS) of the process alone: memory of its own and all that it shares."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise ValueError(f"no VmRSS in status of {pid}")
+
+
 def threads(pid: int) -> int:
     """How many threads the process and its descendants have."""
     return sum(len(list(Path(f"/proc/{member}/task").iterdir())) for member in process_tree(pid))

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,13 +79,14 @@ def started(command: list[str], log: Path, **environment: str) -> Generator[subp
 
 
 @contextlib.contextmanager
-def provider(folder: Path, bulk_mib: int) -> Generator[Upstream]:
-    """The simulated provider."""
+def provider(folder: Path, bulk_mib: int, users: Sequence[str] = ()) -> Generator[Upstream]:
+    """The simulated provider; with mailboxes of these users, whose password is ours, instead of its own."""
     port_file = folder / "provider.json"
     log = folder / "provider.log"
     command = [sys.executable, "-m", "emailproxy.testing.provider", "--port-file", str(port_file)]
+    command += [word for user in users for word in ("--user", f"{user}={PASSWORD}")]
     with started([*command, "--bulk-mib", str(bulk_mib)], log) as process:
-        _wait(process, log, port_file.exists)
+        wait(process, log, port_file.exists)
         yield Upstream.from_file(port_file)
 
 
@@ -117,7 +118,7 @@ def _proxy(name: str, command: list[str], upstream: Upstream, folder: Path) -> G
     )
     log = folder / f"{name}.log"
     with started([*command, "--config-file", str(config)], log, SSL_CERT_FILE=upstream.ca_path) as process:
-        _wait(process, log, lambda: _listens(port))
+        wait(process, log, lambda: listens(port))
         yield Row(name, "127.0.0.1", port, process.pid, "password")
 
 
@@ -143,7 +144,7 @@ def stunnel(upstream: Upstream, folder: Path) -> Generator[Row]:
         "socket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n"
     )
     with started([program, str(config)], log) as process:
-        _wait(process, log, lambda: _listens(port))
+        wait(process, log, lambda: listens(port))
         yield Row("stunnel", "127.0.0.1", port, process.pid, "token")
 
 
@@ -172,7 +173,7 @@ def nginx(upstream: Upstream, folder: Path) -> Generator[Row]:
         f"    proxy_ssl_trusted_certificate {upstream.ca_path};\n  }}\n}}\n"
     )
     with started([program, "-p", str(folder), "-c", str(config)], log) as process:
-        _wait(process, log, lambda: _listens(port))
+        wait(process, log, lambda: listens(port))
         yield Row("nginx", "127.0.0.1", port, process.pid, "token")
 
 
@@ -183,14 +184,20 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool]) -> None:
+def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], pause: float = 0.05) -> None:
+    """Wait until `ready` says so.
+
+    Raises:
+        CannotStartError: it ended, or took too long.
+    """
     deadline = time.monotonic() + START_LIMIT
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             raise CannotStartError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-        time.sleep(0.05)
+        time.sleep(pause)

@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.workloads import Result
 
 
-def table(title: str, results: Sequence[Result]) -> str:
+def table(title: str, results: Sequence[Result], *, ratios: bool = True) -> str:
     """Medians of all rows; behind each the ratio to stunnel, or else to the first row that is not ours."""
-    reference = _reference(results)
+    reference = _reference(results) if ratios else None
     figures = list(dict.fromkeys(figure for result in results for figure in result.figures))
     lines = [["", *figures]]
     for result in results:

@@ -96,6 +96,56 @@ def test_table_shows_ratios_to_stunnel() -> None:
     assert "medians of 3 interleaved rounds" in lines[6]
 
 
+def test_table_may_leave_ratios_out() -> None:
+    from benchmarks.client import Row
+    from benchmarks.report import table
+    from benchmarks.workloads import Result
+
+    results = [Result(Row(name, "", 1, 1, "password"), {"first": [4.0], "warm": [0.0]}) for name in ("aws", "gcp")]
+    lines = table("Requests", results, ratios=False).splitlines()
+    assert [line.split() for line in lines[3:]] == [["aws", "4", "0"], ["gcp", "4", "0"]]
+
+
+def test_resident_memory_is_that_of_the_process_alone() -> None:
+    from benchmarks.measure import resident_kib
+
+    before = resident_kib(os.getpid())
+    held = bytearray(os.urandom(1024)) * (32 * 1024)
+    assert 31_000 < resident_kib(os.getpid()) - before < 40_000
+    assert len(held) == 32 * 1024**2
+
+
+def test_stores_are_measured_with_an_account_of_each_kind(tmp_path: Path) -> None:
+    from benchmarks.processes import Upstream
+    from benchmarks.stores import KINDS, configuration, user
+    from emailproxy.config import load
+    from emailproxy.config.model import RefreshTokens
+
+    assert set(KINDS) == {kind.value for kind in RefreshTokens}
+    upstream = Upstream(1, "127.0.0.1", 993, "http://127.0.0.1:1/token", "", "somebody", "id", "secret")
+    path = tmp_path / "emailproxy.config"
+    path.write_text(configuration(1993, upstream))
+    config = load(path)
+    assert {name: account.refresh_tokens.value for name, account in config.accounts.items()} == {
+        user(kind): kind for kind in KINDS
+    }
+
+
+def test_requests_are_those_that_a_login_caused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import stores
+    from benchmarks.client import Row
+    from benchmarks.workloads import Result
+
+    reached = iter([3, 8])
+    monkeypatch.setattr(stores, "_got", lambda url: {"GetSecret": next(reached)})
+    monkeypatch.setattr(stores, "_login", lambda row, kind: None)
+    monkeypatch.setattr(stores, "QUIET", 0)
+    row = Row("aws", "", 1, None, "password")
+    result = Result(row)
+    stores._count(result, "warm", row, stores.Place("aws", "aws:a/", {}, "http://counts/"), "rotating")
+    assert result.figures == {"warm": [5]}
+
+
 def test_nothing_to_measure_is_said() -> None:
     command = [sys.executable, "-m", "benchmarks", "relay", "--no-emailproxy", "--no-stunnel"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
@@ -110,4 +160,4 @@ def test_a_process_that_does_not_start_is_explained(tmp_path: Path) -> None:
     with processes.started([sys.executable, "-c", "raise SystemExit('because')"], log) as process:
         process.wait()
         with pytest.raises(processes.CannotStartError, match="because"):
-            processes._wait(process, log, lambda: False)
+            processes.wait(process, log, lambda: False)

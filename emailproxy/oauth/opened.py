@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from dataclasses import dataclass, replace
+from typing import Final
 
 from emailproxy.oauth.endpoint import TokenResponse
 from emailproxy.oauth.foreign import foreign
@@ -13,9 +14,15 @@ from emailproxy.oauth.sealing import SealingKey
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, Version
 
-__all__ = ["AccessToken", "Lease", "Opened", "lease_in", "open_stored"]
+__all__ = ["AHEAD", "LAST_CALL", "AccessToken", "Lease", "Opened", "lease_in", "open_stored"]
 
 log = logging.getLogger("emailproxy.oauth")
+
+
+AHEAD: Final = 600.0
+"""Seconds before its expiry that a token is refreshed: mail servers end sessions whose token runs out."""
+LAST_CALL: Final = 10.0
+"""A token that expires sooner than this may be dead when the mail server looks at it."""
 
 
 @dataclass(frozen=True, slots=True)

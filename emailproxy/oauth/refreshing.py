@@ -21,19 +21,15 @@ from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, TokenRes
 from emailproxy.oauth.explain import failed, no_token
 from emailproxy.oauth.flows.refresh import refresh
 from emailproxy.oauth.foreign import foreign
-from emailproxy.oauth.opened import AccessToken, Opened
+from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.oauth.turns import PATIENCE, Turns
 from emailproxy.oauth.vault import Login, Vault
 
-__all__ = ["AHEAD", "LAST_CALL", "Refresher", "margin"]
+__all__ = ["Refresher", "margin"]
 
 log = logging.getLogger("emailproxy.oauth")
 
-AHEAD: Final = 600.0
-"""Seconds before its expiry that a token is refreshed: mail servers end sessions whose token runs out."""
-LAST_CALL: Final = 10.0
-"""A token that expires sooner than this may be dead when the mail server looks at it."""
 SECOND_LOOK: Final = 2.0
 """Seconds after which a refused refresh token is looked for again: another process may have used it, and not yet stored
 the new one."""
@@ -161,6 +157,9 @@ class Refresher:
 
     async def _newer(self, login: Login, refused: Opened) -> Opened | None:
         """The record, if it has another refresh token than the one that was `refused`."""
+        if refused.deferred:
+            # The store has another one on purpose, whatever its age: the next read is not to prefer ours.
+            self._vault.keeper.hold(login.name, replace(refused, dead=True, deferred=False, version=None))
         newer = await self._reread(login)
         unchanged = newer is not None and newer.refresh == refused.refresh
         if unchanged and login.account.refresh_tokens is RefreshTokens.ROTATING:
@@ -168,7 +167,7 @@ class Refresher:
             newer = await self._reread(login)
         if newer is None or newer.refresh is None or newer.refresh == refused.refresh:
             return None
-        log.info("account %s: another process stored a newer refresh token", foreign(login.name))
+        log.info("account %s: the store has another refresh token, trying that", foreign(login.name))
         return newer
 
     def _declare_dead(self, login: Login, refused: Opened) -> None:

@@ -39,12 +39,12 @@ from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Records
-from emailproxy.oauth.opened import AccessToken, Opened
+from emailproxy.oauth.opened import LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.passwords import PasswordDigest
-from emailproxy.oauth.refreshing import LAST_CALL, Refresher, margin
+from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
-from emailproxy.oauth.turns import Turns
+from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
 from emailproxy.references.resolver import Resolver
 from emailproxy.references.sources import Sources
@@ -81,6 +81,7 @@ class TokenBroker:
         settings: Callable[[], Settings],
         now: Callable[[], float],
         clients: Clients,
+        times: TurnTimes,
     ) -> None:
         self._endpoint = endpoint
         self._clients = clients
@@ -90,7 +91,7 @@ class TokenBroker:
         self._now = now
         self._vault = vault
         self._flights = Flights(nursery)
-        turns = Turns(vault.keeper, now)
+        turns = Turns(vault.keeper, now, times=times)
         self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
         self._forced: dict[str, deque[float]] = {}
         self._asking: dict[PasswordDigest, Pending] = {}
@@ -341,6 +342,7 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
     sources: Sources | None = None,
+    times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
 
@@ -356,6 +358,7 @@ async def open_broker(
         iterations: PBKDF2 rounds.
         now: Unix time.
         sources: who follows references, closed with the broker; None: those that are installed.
+        times: how long turns at single-use refresh tokens last.
     """
     async with (
         aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
@@ -374,6 +377,7 @@ async def open_broker(
             settings=settings,
             now=now,
             clients=Clients(resolver),
+            times=times,
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.
         with trio.move_on_after(LAST_REQUESTS, shield=True):

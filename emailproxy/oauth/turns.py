@@ -36,7 +36,7 @@ from emailproxy.oauth.vault import Login
 from emailproxy.store.base import StoreConflictError, StoreError
 from emailproxy.store.cached import READ_DEADLINE, WRITE_DEADLINE
 
-__all__ = ["Turn", "Turns", "new_owner"]
+__all__ = ["Turn", "TurnTimes", "Turns", "new_owner"]
 
 log = logging.getLogger("emailproxy.oauth")
 
@@ -51,6 +51,16 @@ POLL: Final = (0.3, 1.0)
 do not come together."""
 PATIENCE: Final = 130.0
 """Seconds that one flight waits in all: for two leases that run out one after the other. No login waits so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTimes:
+    """How long turns last, in seconds. Parameters only so that a simulation need not wait for minutes."""
+
+    lease: int = LEASE
+    clocks: float = CLOCKS
+    save: float = SAVE
+
 
 Reread = Callable[[Login], Awaitable[Opened | None]]
 """Reads the record from the store, and from nowhere else. Raises LoginFailed."""
@@ -73,9 +83,17 @@ class Turns:
         keeper: writes the leases.
         now: Unix time.
         owner: who we are, for other processes.
+        times: how long turns last.
     """
 
-    def __init__(self, keeper: Keeper, now: Callable[[], float], owner: str | None = None) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        now: Callable[[], float],
+        owner: str | None = None,
+        times: TurnTimes = TurnTimes(),
+    ) -> None:
+        self._times = times
         self._keeper = keeper
         self._now = now
         self._owner = owner or new_owner()
@@ -110,7 +128,7 @@ class Turns:
                 now = await reread(login)
                 continue
             begun = trio.current_time()
-            lease = Lease(self._owner, int(self._now()) + LEASE)
+            lease = Lease(self._owner, int(self._now()) + self._times.lease)
             try:
                 leased = await self._keeper.lease(login.name, now, lease)
             except StoreConflictError:
@@ -120,13 +138,13 @@ class Turns:
             except StoreError as error:
                 raise no_turn(login.name, error) from None
             self._seen.pop(login.name, None)
-            return Turn(leased, begun + LEASE - SAVE)
+            return Turn(leased, begun + self._times.lease - self._times.save)
         self._seen.pop(login.name, None)
         return Turn(now)
 
     async def give_back(self, login: Login, opened: Opened) -> None:
         """The provider refused without doing anything: others need not wait. Not cut off by cancellation."""
-        with trio.move_on_after(SAVE, shield=True):
+        with trio.move_on_after(self._times.save, shield=True):
             try:
                 await self._keeper.lease(login.name, opened, None)
             except StoreConflictError:
@@ -142,7 +160,8 @@ class Turns:
         if seen != lease:
             first = trio.current_time()
             self._seen[account] = (lease, first)
-        return self._now() < lease.until + CLOCKS and trio.current_time() - first < LEASE + CLOCKS
+        times = self._times
+        return self._now() < lease.until + times.clocks and trio.current_time() - first < times.lease + times.clocks
 
 
 def new_owner() -> str:

@@ -23,7 +23,7 @@ from emailproxy.oauth.explain import failed, no_store, wrong_password
 from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
-from emailproxy.oauth.opened import AccessToken, Opened, open_stored
+from emailproxy.oauth.opened import AHEAD, AccessToken, Opened, open_stored
 from emailproxy.oauth.passwords import PasswordDigest, Passwords, TooManyChecksError
 from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
 from emailproxy.references.base import Reference
@@ -103,9 +103,13 @@ class Vault:
         held = self.keeper.latest(login.name)
         return held if held is not None and held.belongs_to(login.digest) else None
 
-    @property
-    def _trust(self) -> float:
-        return TRUST_BILLED_SECONDS if self._records.bills_writes else TRUST_SECONDS
+    def _is_trusted(self, account: str, opened: Opened) -> bool:
+        """Whether memory answers a login without a look into the store."""
+        age = trio.current_time() - self._seen.get(account, -inf)
+        if not self._records.bills_writes:
+            return age < TRUST_SECONDS
+        # Without a good access token there is a flight, which reads anyway.
+        return age < TRUST_BILLED_SECONDS or opened.access is None or not opened.access.serves(self._now(), AHEAD, None)
 
     async def open(self, login: Login, *, fresh: bool = False, certain: bool = False) -> Opened | None:
         """The account's opened record; None if there is nothing sealed that a password could be held against.
@@ -125,7 +129,7 @@ class Vault:
             if latest.belongs_to(login.digest):
                 return latest
             raise WrongPasswordError(latest.base)
-        if latest is not None and not fresh and trio.current_time() - self._seen.get(login.name, -inf) < self._trust:
+        if latest is not None and not fresh and self._is_trusted(login.name, latest):
             if latest.belongs_to(login.digest):
                 await trio.lowlevel.checkpoint()
                 return latest

@@ -16,6 +16,7 @@ from emailproxy.config.model import Account, RefreshTokens, Settings
 from emailproxy.failures import LoginFailed
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.tokens import TokenBroker, open_broker
+from emailproxy.oauth.turns import TurnTimes
 from emailproxy.store.base import Record, Stored, StoreUnavailableError, Version
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.document import lasting
@@ -56,6 +57,9 @@ class RotatingProvider(httpx2.AsyncBaseTransport):
         self.count = 0
         self.replays = 0
         self.revoked = False
+        self.rotates = True
+        self.used: list[str] = []
+        self.dead: set[str] = set()
         self.fails: list[httpx2.Response] = []
 
     @property
@@ -70,15 +74,18 @@ class RotatingProvider(httpx2.AsyncBaseTransport):
         return answer
 
     def _answer(self, token: str) -> httpx2.Response:
+        self.used.append(token)
         if self.fails:
             return self.fails.pop(0)
+        if token in self.dead:
+            return refusal("invalid_grant")
         if token != self.live and self.kind is not RefreshTokens.REUSABLE:
             self.replays += 1
             self.revoked |= self.kind is RefreshTokens.SINGLE_USE
         if self.revoked or (token != self.live and self.kind is RefreshTokens.ROTATING):
             return refusal("invalid_grant")
         self.count += 1
-        return grant(f"at-{self.count}", self.live, self.expires_in)
+        return grant(f"at-{self.count}", self.live if self.rotates else None, self.expires_in)
 
 
 class SlowRecords:
@@ -157,6 +164,7 @@ async def replica(
     *,
     store_seconds: Callable[[], float] = lambda: 0.0,
     ahead: float = 0.0,
+    times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Replica]:
     """One process on `store`, whose clock is `ahead` of the others'."""
     own = type(store)(shared_with=store)
@@ -169,6 +177,7 @@ async def replica(
         transport=_MortalTransport(provider, records),
         iterations=FEW,
         now=lambda: now() + ahead,
+        times=times,
     ) as broker:
         yield Replica(broker, own, records, account(provider.kind), consents)
 

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from emailproxy.config.model import RefreshTokens
-from emailproxy.oauth.turns import CLOCKS, LEASE, SAVE, new_owner
+from emailproxy.oauth.turns import CLOCKS, LEASE, SAVE, TurnTimes, new_owner
 from emailproxy.store.base import Record, StoreDeniedError, StoreUnavailableError
 from emailproxy.testing.memory_store import MemoryStore
 from tests.clocks import PatientClock
@@ -107,6 +107,19 @@ async def test_a_lease_from_a_clock_that_is_far_ahead_ends_too(clock: PatientClo
     async with replica(provider, store) as one:
         assert await one.token() == "at-1"
     assert LEASE + CLOCKS <= trio.current_time() <= LEASE + CLOCKS + 3
+
+
+async def test_turns_may_be_shorter_all_along(clock: PatientClock) -> None:
+    """A simulation with real clocks cannot wait for minutes: lease, margin and time for the request all shrink."""
+    times = TurnTimes(lease=4, clocks=1, save=2)
+    store = stored(SecretManager, lease_owner="dead", lease_until=int(EPOCH) + 86_400)
+    provider = single_use(seconds=lambda: 60.0)
+    async with replica(provider, store, times=times) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(one.tries)
+        await trio.sleep(4 + 1 + 1.5)
+        assert store.records[NAME].lease_until in range(int(now()) + 2, int(now()) + 5)
+        ended = trio.current_time()
+    assert trio.current_time() - ended < 4 - 2, "the request was cut off"
 
 
 @pytest.mark.parametrize("ahead", [-CLOCKS, CLOCKS - 1])

@@ -32,6 +32,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,25 +123,36 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """One moto for all tests."""
+    with running_moto(tmp_path_factory.mktemp("moto")) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One ministack for all tests."""
+    with running_ministack(tmp_path_factory.mktemp("ministack")) as emulator:
+        yield emulator
+
+
+def running_moto(folder: Path) -> AbstractContextManager[Emulator]:
+    """A moto that keeps its log in `folder`."""
     program = Path(sys.executable).with_name("moto_server")
     if not program.exists():
         cannot("moto_server is not installed (nox -s stores)")
     [port] = free_ports(1)
     command = [str(program), "-H", "127.0.0.1", "-p", str(port)]
-    yield from _running("moto", command, port, "/moto-api/", tmp_path_factory.mktemp("moto"), {})
+    return _running("moto", command, port, "/moto-api/", folder, {})
 
 
-@pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """One ministack for all tests, which checks signatures and enforces IAM policies."""
+def running_ministack(folder: Path) -> AbstractContextManager[Emulator]:
+    """A ministack that keeps its files in `folder`; it checks signatures and enforces IAM policies."""
     program = os.environ.get("EMAILPROXY_MINISTACK") or shutil.which("ministack")
     if program is None or not Path(program).exists():
         cannot("ministack is not installed in an environment of its own (nox -s stores; EMAILPROXY_MINISTACK names it)")
     [port] = free_ports(1)
-    folder = tmp_path_factory.mktemp("ministack")
     # It listens everywhere unless it is told otherwise.
     settings = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "AUTH": "true", "TMPDIR": str(folder)}
-    yield from _running("ministack", [program], port, "/_ministack/health", folder, settings)
+    return _running("ministack", [program], port, "/_ministack/health", folder, settings)
 
 
 @pytest.fixture(params=["moto", "ministack"])
@@ -156,6 +168,7 @@ def place() -> str:
     return f"t{uuid.uuid4().hex[:12]}"
 
 
+@contextmanager
 def _running(
     name: str, command: list[str], port: int, health: str, folder: Path, settings: Mapping[str, str]
 ) -> Iterator[Emulator]:

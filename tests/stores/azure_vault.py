@@ -73,6 +73,8 @@ class FakeVault:
     trouble: Callable[[str, str], Answer | None] = lambda method, path: None
     token_answer: tuple[int, dict[str, Any]] | None = None
     requests: Counter[str] = field(default_factory=Counter)
+    challenges: int = 0
+    """Requests without a token, which learn where to get one."""
     token_queries: list[dict[str, list[str]]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -176,7 +178,7 @@ class FakeVault:
             self.token_queries.append(query)
         if self.token_answer is not None:
             return self.token_answer
-        resource = query["resource"][0]
+        resource = query["resource"][0] if "resource" in query else query["scope"][0].removesuffix("/.default")
         return 200, {"access_token": jwt(resource), "expires_in": "3600", "resource": resource, "token_type": "Bearer"}
 
 
@@ -204,7 +206,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urlsplit(self.path)
+        if url.path.endswith("/oauth2/v2.0/token"):
+            # Entra's token endpoint, as it answers workload identities and applications.
+            self._send(*self.vault.token(parse_qs(body.decode())), {})
+            return
         if not (self.headers.get("Authorization") or "").startswith("Bearer ey"):
+            with self.vault.lock:
+                self.vault.challenges += 1
             self._send(401, None, {"WWW-Authenticate": CHALLENGE.format(tenant=TENANT)})
             return
         assert "api-version=" in url.query

@@ -14,6 +14,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +56,17 @@ class Azurite:
 
 @pytest.fixture(scope="session")
 def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """One Azurite for all tests, its content in memory."""
+    """One Azurite for all tests."""
+    with running_azurite(tmp_path_factory.mktemp("azurite")) as found:
+        yield found
+
+
+@contextmanager
+def running_azurite(folder: Path) -> Iterator[Azurite]:
+    """An Azurite with its certificate and log in `folder`, its content in memory."""
     program = os.environ.get("EMAILPROXY_AZURITE") or shutil.which("azurite-blob")
     if program is None:
         cannot("azurite-blob is not installed (npm install azurite; EMAILPROXY_AZURITE names the program)")
-    folder = tmp_path_factory.mktemp("azurite")
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import threading
 import time
 from pathlib import Path
@@ -253,43 +252,6 @@ def test_listing(vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixtur
     vault.trouble = refusing("GET", forbidden())
     with pytest.raises(StoreDeniedError, match="secrets/readMetadata/action"):
         store.accounts()
-
-
-def test_which_identity_was_used_is_logged_once(
-    vault: FakeVault, opened: Open, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "emailproxy.store")
-    store = opened("&identity=11112222-0000-0000-0000-000000000000")
-    store.load(USER)
-    store.load("other")
-    lines = [record.message for record in caplog.records if record.name == "emailproxy.store"]
-    assert lines == [f"{store.address}: access with managed identity 11112222-0000-0000-0000-000000000000"]
-    assert vault.token_queries[-1]["client_id"] == ["11112222-0000-0000-0000-000000000000"]
-    assert vault.token_queries[-1]["resource"] == ["https://vault.azure.net"]
-
-
-def test_an_identity_that_is_not_there(vault: FakeVault, opened: Open) -> None:
-    vault.token_answer = (400, {"error": "invalid_request", "error_description": "Identity not found SECRET"})
-    with pytest.raises(StoreDeniedError, match=r"no token .managed identity abc: invalid_request") as caught:
-        opened("&identity=abc").load(USER)
-    assert "SECRET" not in str(caught.value)
-
-
-def test_a_token_endpoint_that_is_away(vault: FakeVault, opened: Open) -> None:
-    vault.token_answer = (500, {"error": "server_error"})
-    with pytest.raises(StoreUnavailableError, match=r"no token .managed identity abc: server_error"):
-        opened("&identity=abc").load(USER)
-
-
-def test_workload_identity_comes_first_and_alone(
-    vault: FakeVault, opened: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("AZURE_TENANT_ID", "11111111-2222-3333-4444-555555555555")
-    monkeypatch.setenv("AZURE_CLIENT_ID", "workload")
-    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(tmp_path / "none"))
-    with pytest.raises(StoreUnavailableError, match=r"no token \(workload identity workload: FileNotFoundError\)$"):
-        opened().load(USER)
-    assert vault.token_queries == []
 
 
 def test_a_vault_that_is_not_there(vault: FakeVault) -> None:
