@@ -131,6 +131,29 @@ async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: P
     assert USER in (tmp_path / "tokens.cache").read_text()
 
 
+async def test_a_reload_follows_references_again(
+    tmp_path: Path,
+    provider: Provider,
+    free_port: FreePort,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "emailproxy.config"
+    monkeypatch.setenv("EMAILPROXY_TEST_HOST", "localhost")
+    text = section(free_port(), provider) + account(provider)
+    path.write_text(text.replace("server_address = localhost", "server_address = env:EMAILPROXY_TEST_HOST"))
+    async with running(path) as proxy:
+        monkeypatch.setenv("EMAILPROXY_TEST_HOST", "127.0.0.1")
+        await proxy.reload()
+        assert [server.server_address for server in proxy.config.servers] == ["127.0.0.1"]
+        # One that leads nowhere leaves everything as it was.
+        monkeypatch.delenv("EMAILPROXY_TEST_HOST")
+        await proxy.reload()
+        assert [server.server_address for server in proxy.config.servers] == ["127.0.0.1"]
+    assert "server_address: env:EMAILPROXY_TEST_HOST is not set; set it" in caplog.text
+    assert "the one in force stays" in caplog.text
+
+
 async def test_reload(
     tmp_path: Path, provider: Provider, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
