@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeGuard
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ import trio
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from emailproxy import __version__
+from emailproxy.assertions.base import Statement
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
@@ -37,10 +39,16 @@ DEFAULT_EXPIRES_IN: Final = 3600
 """Seconds a token is taken to live if the answer does not say: what all large providers use."""
 LEAST_MASKED: Final = 6
 """Characters of a credential that make a quotation of it recognisable: a shorter one is found in any sentence."""
-CREDENTIALS: Final = ("password", "code", "code_verifier")
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+"""RFC 7523 section 2.2."""
+CREDENTIALS: Final = ("password", "code", "code_verifier", "assertion")
 """Parameters of a grant that nobody may read in a log."""
 MAX_EXPIRES_IN: Final = 10 * 366 * 86400
 """Ten years: beyond it the figure is a mistake, and no date arithmetic overflows."""
+
+
+_Ask = Callable[[Any, dict[str, str]], Awaitable[None]]
+"""Sends one token request through an authlib client, with these headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,14 @@ class TokenResponse:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """How we identify ourselves to the provider: an id, and for a confidential client a secret."""
+    """How we identify ourselves to the provider: an id, and for a confidential client a secret or an assertion."""
 
     client_id: str
     client_secret: Secret | None = None
+    assertion: Callable[[Statement], Awaitable[Secret]] | None = field(default=None, repr=False, compare=False)
+    """Makes a signed statement for one request, in place of the secret. Raises TokenEndpointError."""
+    audience: str | None = None
+    """For whom the assertion is; None: the token endpoint (RFC 7523 section 3)."""
     renewed: Callable[[], Awaitable[ClientCredentials | None]] | None = field(default=None, repr=False, compare=False)
     """Asked once for other credentials when the provider does not accept these."""
 
@@ -88,7 +100,7 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
 
-        return await self._answered(client, ask, [parameters.get(name, "") for name in CREDENTIALS])
+        return await self._answered(url, client, ask, [parameters.get(name, "") for name in CREDENTIALS])
 
     async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
         """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
@@ -100,15 +112,13 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
 
-        return await self._answered(client, ask, [refresh_token.reveal()])
+        return await self._answered(url, client, ask, [refresh_token.reveal()])
 
-    async def _answered(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
+    async def _answered(self, url: str, client: ClientCredentials, ask: _Ask, secrets: list[str]) -> TokenResponse:
         self._under_way += 1
         try:
             try:
-                return await self._patiently(client, ask, secrets)
+                return await self._patiently(url, client, ask, secrets)
             except TokenEndpointError as error:
                 if error.code != "invalid_client" or client.renewed is None:
                     raise
@@ -116,27 +126,29 @@ class TokenEndpoint:
                 if other is None:
                     raise
             # Whoever authenticates in vain has not used up a code or a refresh token (RFC 6749 section 5.2).
-            return await self._patiently(other, ask, secrets)
+            return await self._patiently(url, other, ask, secrets)
         finally:
             self._under_way -= 1
             self._waiting.unpark_all()
 
-    async def _patiently(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
+    async def _patiently(self, url: str, client: ClientCredentials, ask: _Ask, secrets: list[str]) -> TokenResponse:
         try:
-            return await self._once(client, ask, secrets)
+            return await self._once(url, client, ask, secrets)
         except TokenEndpointError as error:
             if not error.retry:
                 raise
         await trio.sleep(RETRY_SECONDS)
-        return await self._once(client, ask, secrets)
+        return await self._once(url, client, ask, secrets)
 
-    async def _once(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
+    async def _once(self, url: str, client: ClientCredentials, ask: _Ask, secrets: list[str]) -> TokenResponse:
         granted: list[TokenResponse] = []
-        if client.client_secret:
+        identity = {"client_id": client.client_id} if client.client_id else {}
+        if client.assertion is not None:
+            assertion = await client.assertion(Statement(client.audience or url))
+            identity |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion.reveal()}
+            secrets = [assertion.reveal(), *secrets]
+        elif client.client_secret:
+            identity["client_secret"] = client.client_secret.reveal()
             secrets = [client.client_secret.reveal(), *secrets]
 
         def judge(answer: httpx2.Response) -> httpx2.Response:
@@ -147,8 +159,7 @@ class TokenEndpoint:
         # One authlib client per request: it keeps the last token in itself. It costs nothing, the pool is shared.
         session = AsyncOAuth2Client(
             client_id=client.client_id,
-            client_secret=client.client_secret.reveal() if client.client_secret else None,
-            token_endpoint_auth_method=_identify,
+            token_endpoint_auth_method=partial(_identify, identity),
             transport=self._transport,
             trust_env=False,
             timeout=None,  # the deadline is the scope below
@@ -179,16 +190,20 @@ class TokenEndpoint:
         return granted[0]
 
 
-def _identify(client: Any, method: str, uri: str, headers: Any, body: bytes) -> tuple[str, Any, bytes]:  # noqa: ARG001
-    """Add who we are to a request's form: ``client_secret_post`` (RFC 6749 section 2.3.1), or the id alone.
+def _identify(
+    identity: Mapping[str, str],
+    client: Any,  # noqa: ARG001 - authlib's signature
+    method: str,  # noqa: ARG001
+    uri: str,
+    headers: Any,
+    body: bytes,
+) -> tuple[str, Any, bytes]:
+    """Add who we are to a request's form: id and secret (RFC 6749 section 2.3.1), id and assertion, or the id alone.
 
     In the form, not in a header, as the classic proxy did: every registration that works there works here. authlib's
     own way of adding them fails on forms with other than ASCII characters (1.9: passwords, user names).
     """
-    fields = {"client_id": client.client_id}
-    if client.client_secret:
-        fields["client_secret"] = client.client_secret
-    return uri, headers, body + b"&" + urlencode(fields).encode("ascii")
+    return uri, headers, body + b"&" + urlencode(identity).encode("ascii") if identity else body
 
 
 def _reason(error: BaseException) -> str:

@@ -89,7 +89,11 @@ _CODES: Final[Mapping[str, _Known]] = {
         _P, "this refresh token, code or password is not accepted: authorise the account again, or correct the password"
     ),
     "invalid_client": _Known(_M, "check client_id and client_secret"),
-    "unauthorized_client": _Known(_M, "allow this grant type for the client at the provider, or change oauth2_flow"),
+    "unauthorized_client": _Known(
+        _M,
+        "allow this grant type for the client at the provider, or change oauth2_flow; for a service account, set up "
+        "domain-wide delegation for its client id and this scope in the Google Workspace admin console",
+    ),
     "unsupported_grant_type": _Known(_M, "the provider does not offer this grant: change oauth2_flow or token_url"),
     "invalid_scope": _Known(_M, "check oauth2_scope"),
     "invalid_request": _Known(_M, "the provider misses or dislikes a parameter: compare the account with a sample"),
@@ -155,6 +159,10 @@ _AADSTS: Final[Mapping[int, _Known]] = {
     ),
     7000215: _Known(_M, "client_secret is wrong: configure the secret's value, not its id"),
     7000222: _Known(_M, "client_secret has expired: create a new one at the provider and configure it"),
+    700027: _Known(
+        _M, "upload the certificate of jwt_certificate_path to this app's registration, or name the one that is there"
+    ),
+    700024: _Known(_M, "the assertion is not valid now: set this machine's clock, or see how old the token is"),
     700016: _Known(_M, "client_id is unknown in this tenant: check client_id and the tenant in token_url"),
     700025: _Known(_M, "the app is a public client: remove client_secret"),
     90002: _Known(_M, "the tenant in token_url does not exist"),

@@ -28,19 +28,22 @@ from typing import Final
 import httpx2
 import trio
 
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.model import Account, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
-from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
+from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, no_token, wrong_password
 from emailproxy.oauth.flights import Flight, Flights
-from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
+from emailproxy.oauth.flows.base import Flow, Grant
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.identifying import Applications
 from emailproxy.oauth.keeping import Records
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.passwords import PasswordDigest
+from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
@@ -84,15 +87,15 @@ class TokenBroker:
         times: TurnTimes,
     ) -> None:
         self._endpoint = endpoint
-        self._clients = clients
         self._flows = flows
         self._consents = consents
         self._settings = settings
         self._now = now
         self._vault = vault
+        self._applications = Applications(clients, vault, settings)
         self._flights = Flights(nursery)
         turns = Turns(vault.keeper, now, times=times)
-        self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
+        self._refresher = Refresher(vault, endpoint, turns, self._applications.of, self._reread, now)
         self._forced: dict[str, deque[float]] = {}
         self._asking: dict[PasswordDigest, Pending] = {}
 
@@ -258,23 +261,6 @@ class TokenBroker:
             )
         times.append(now)
 
-    async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
-        """How we identify ourselves for this login."""
-        account = login.account
-        secret = await self._clients.configured_secret(account)
-        secret = secret or (opened.client_secret if opened is not None else None)
-        if secret is None:
-            secret = await self._vault.inherited_secret(login)
-        if secret is None and account.jwt_certificate_path is not None:
-            raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
-        if (
-            secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        ):
-            secret = Secret(text_of_password(login.password))
-        return await self._clients.credentials(account, secret)
-
     # --- a new grant --------------------------------------------------------------------------------------------------
 
     def _ask_for_grant(self, login: Login, *, replaces: bool) -> Flight:
@@ -296,7 +282,7 @@ class TokenBroker:
 
         outcome = Outcome(OutcomeKind.FAILED, login.name, "The proxy is shutting down.")
         try:
-            client = await self._client(login, self._vault.held(login))
+            client = await self._applications.of(login, self._vault.held(login))
             grant = Grant(login.account, client, login.password, self._endpoint, ask_person)
             response = await login.flow.obtain(grant)
             with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
@@ -304,7 +290,7 @@ class TokenBroker:
             outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
         except TokenEndpointError as error:
             failure = no_token(login.name, error, login.flow.kind_of(error)).failure
-            if failure.kind is FailureKind.MISCONFIGURED and self._password_is_secret(login, error):
+            if failure.kind is FailureKind.MISCONFIGURED and self._applications.password_refused(login, error):
                 failure = wrong_password(login.name, f"it is the client secret, and the provider said: {error}").failure
             if failure.kind is FailureKind.WRONG_CREDENTIALS and login.flow.provider_checks_password:
                 self._vault.passwords.judge_wrong(login.digest)
@@ -326,15 +312,6 @@ class TokenBroker:
             self._consents.withdraw_others(pending)
         return token
 
-    def _password_is_secret(self, login: Login, error: TokenEndpointError) -> bool:
-        """Whether the provider refused the mail password because it serves as the client secret."""
-        return (
-            error.code == "invalid_client"
-            and login.account.client_secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        )
-
 
 def _page(login: Login, kind: OutcomeKind, message: str, reference: str) -> Outcome:
     return Outcome(kind, login.name, message, reference)
@@ -351,6 +328,7 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
     sources: Sources | None = None,
+    issuers: Issuers | None = None,
     times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
@@ -367,10 +345,12 @@ async def open_broker(
         iterations: PBKDF2 rounds.
         now: Unix time.
         sources: who follows references, closed with the broker; None: those that are installed.
+        issuers: who issues assertions, closed with the broker; None: those that are installed.
         times: how long turns at single-use refresh tokens last.
     """
     async with (
         aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
+        aclosing(Proofs(now, issuers)) as proofs,
         open_endpoint(transport=transport) as endpoint,
         AsyncExitStack() as last,
         trio.open_nursery() as nursery,
@@ -385,7 +365,7 @@ async def open_broker(
             consents=consents,
             settings=settings,
             now=now,
-            clients=Clients(resolver),
+            clients=Clients(resolver, proofs),
             times=times,
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.

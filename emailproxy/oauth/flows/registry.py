@@ -10,10 +10,11 @@ from emailproxy.oauth.flows.authorization_code import AuthorizationCode
 from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.flows.client_credentials import ClientCredentialsGrant
 from emailproxy.oauth.flows.password import Password
+from emailproxy.oauth.flows.service_account import ServiceAccount
 
 __all__ = ["FLOWS"]
 
-_ALL: Final[tuple[Flow, ...]] = (AuthorizationCode(), ClientCredentialsGrant(), Password())
+_ALL: Final[tuple[Flow, ...]] = (AuthorizationCode(), ClientCredentialsGrant(), Password(), ServiceAccount())
 
 FLOWS: Final[Mapping[str, Flow]] = MappingProxyType({flow.name: flow for flow in _ALL})
 """By name. A new grant is one file and one entry here."""

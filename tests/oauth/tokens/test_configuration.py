@@ -33,14 +33,6 @@ async def test_a_flow_that_is_not_offered_is_named(clock: PatientClock) -> None:
         assert "authorization_code, client_credentials, password" in error.failure.detail
 
 
-async def test_certificate_credentials_are_not_offered_yet(clock: PatientClock) -> None:
-    from pathlib import Path
-
-    account = unattended("client_credentials", client_secret=None, jwt_certificate_path=Path("cert.pem"))
-    async with world() as w:
-        assert "jwt_" in (await failure(w, account=account)).failure.detail
-
-
 async def test_no_refresh_token_is_explained(clock: PatientClock, caplog: pytest.LogCaptureFixture) -> None:
     async with world(grant("first")) as w, trio.open_nursery() as nursery:
         await logins(w, nursery, 1)
