@@ -111,7 +111,9 @@ class Account:
     oauth2_resource: str | None = None
     redirect_uri: str | None = None
     redirect_listen_address: str | None = None
-    use_pkce: bool = False
+    use_pkce: bool | None = None
+    """None: for public clients, those without a secret."""
+    device_authorization_url: str | None = None
     jwt_certificate_path: Path | Fetched | None = None
     """A file, or the PEM itself where the configuration refers to it."""
     jwt_key_path: Path | Fetched | None = None

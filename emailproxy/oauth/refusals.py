@@ -17,7 +17,7 @@ from typing import Final
 from emailproxy.failures import ProxyError
 from emailproxy.oauth.foreign import foreign
 
-__all__ = ["Meaning", "TokenEndpointError", "from_answer"]
+__all__ = ["DEVICE_ENDPOINT", "TOKEN_ENDPOINT", "Endpoint", "Meaning", "TokenEndpointError", "from_answer"]
 
 
 class Meaning(enum.Enum):
@@ -26,6 +26,19 @@ class Meaning(enum.Enum):
     PERMANENT = "permanent"
     TEMPORARY = "temporary"
     MISCONFIGURED = "misconfigured"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Who answered."""
+
+    name: str
+    option: str
+    """Where its address is configured."""
+
+
+TOKEN_ENDPOINT: Final = Endpoint("token endpoint", "token_url")
+DEVICE_ENDPOINT: Final = Endpoint("device authorisation endpoint", "device_authorization_url")
 
 
 class TokenEndpointError(ProxyError):
@@ -99,6 +112,10 @@ _CODES: Final[Mapping[str, _Known]] = {
     "consent_required": _Known(_P, "the provider wants a person's consent: authorise the account again"),
     "invalid_resource": _Known(_M, "check oauth2_resource and oauth2_scope"),
     "invalid_target": _Known(_M, "check oauth2_resource and oauth2_scope"),
+    # RFC 8628 section 3.5
+    "authorization_pending": _Known(_T, "nobody has entered the code yet"),
+    "expired_token": _Known(_T, "the code was not entered in time; the next login asks again"),
+    "access_denied": _Known(_T, "the person, or the provider on sight of the person, said no"),
     # RFC 6749 section 4.1.2.1 and common practice
     "temporarily_unavailable": _Known(_T, "the provider is overloaded; it is asked again at the next login"),
     "server_error": _Known(_T, "the provider has a fault; it is asked again at the next login"),
@@ -190,9 +207,11 @@ _GOOGLE_EXPIRED: Final = (
 )
 
 
-def from_answer(status: int, fields: Mapping[str, object] | None) -> TokenEndpointError:
+def from_answer(
+    status: int, fields: Mapping[str, object] | None, endpoint: Endpoint = TOKEN_ENDPOINT
+) -> TokenEndpointError:
     """Judge an answer without a token: HTTP `status`, and the JSON object in it if there is one."""
-    summary = f"token endpoint (HTTP {status})"
+    summary = f"{endpoint.name} (HTTP {status})"
     code = _text(fields, "error")
     if status >= 500 or status in (408, 429):
         # Also with a code in it: the server itself says that it is its own fault, or too much.
@@ -205,7 +224,7 @@ def from_answer(status: int, fields: Mapping[str, object] | None) -> TokenEndpoi
             retry=status >= 500 or status == 408,
         )
     if not code:
-        return _without_code(status, fields is not None, summary)
+        return _without_code(status, fields is not None, summary, endpoint.option)
     description = _text(fields, "error_description")
     suberror = _text(fields, "suberror") or _text(fields, "error_subtype")
     numbers = _aadsts(fields, description)
@@ -232,15 +251,15 @@ def _judge(code: str, description: str, suberror: str, numbers: tuple[int, ...])
     return _CODES.get(code, _Known(Meaning.MISCONFIGURED, "look this code up in the provider's documentation"))
 
 
-def _without_code(status: int, is_object: bool, summary: str) -> TokenEndpointError:
+def _without_code(status: int, is_object: bool, summary: str, option: str) -> TokenEndpointError:
     """An answer that no token endpoint should give: a gateway's page, a portal, a wrong address."""
     what = "no error code" if is_object else "not JSON"
     if 300 <= status < 400:
-        advice = "it redirects, which is not followed: configure the final address as token_url"
+        advice = f"it redirects, which is not followed: configure the final address as {option}"
         return TokenEndpointError(Meaning.MISCONFIGURED, summary, advice=advice)
     if status in (404, 405, 410):
-        return TokenEndpointError(Meaning.MISCONFIGURED, f"{summary}: {what}", advice="check token_url")
-    advice = "something in between answered (a portal, a proxy, a firewall), or token_url is wrong"
+        return TokenEndpointError(Meaning.MISCONFIGURED, f"{summary}: {what}", advice=f"check {option}")
+    advice = f"something in between answered (a portal, a proxy, a firewall), or {option} is wrong"
     return TokenEndpointError(Meaning.TEMPORARY, f"{summary}: {what}", advice=advice, retry=True)
 
 
