@@ -23,17 +23,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import httpx2
 import trio
 
-from emailproxy.config.model import Account, Settings
+from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, no_token, wrong_password
+from emailproxy.oauth.first_login import check_first_login, password_is_secret
 from emailproxy.oauth.flights import Flight, Flights
 from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
@@ -116,7 +117,13 @@ class TokenBroker:
         return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         """A token for `account`, if `password` is right. May take as long as a person takes; the caller's deadline.
 
@@ -125,6 +132,7 @@ class TokenBroker:
             password: what the mail client sent.
             refused: the mail server just refused this one; it is not returned again.
             client: where the login comes from, for the log and the person who is asked.
+            server: the listener that it came through; None: the operator asks.
 
         Raises:
             LoginFailed: there is no token, and why.
@@ -139,8 +147,16 @@ class TokenBroker:
             )
         if not password:
             raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
-        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client)
+        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client, server)
         return await self._answer(login, refused)
+
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
+
+        Raises:
+            LoginFailed: always.
+        """
+        await self._vault.refuse_unknown(user, password, client)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
@@ -237,6 +253,8 @@ class TokenBroker:
         if login.flow.interactive:
             flight = self._ask_for_grant(login, replaces=False)
             return spare or await flight.wait()
+        if opened is None:
+            check_first_login(login, self._settings())
         try:
             return await self._grant(login, replaces=False)
         except LoginFailed as error:
@@ -267,11 +285,7 @@ class TokenBroker:
             secret = await self._vault.inherited_secret(login)
         if secret is None and account.jwt_certificate_path is not None:
             raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
-        if (
-            secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        ):
+        if secret is None and password_is_secret(login, self._settings()):
             secret = Secret(text_of_password(login.password))
         return await self._clients.credentials(account, secret)
 
@@ -304,7 +318,8 @@ class TokenBroker:
             outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
         except TokenEndpointError as error:
             failure = no_token(login.name, error, login.flow.kind_of(error)).failure
-            if failure.kind is FailureKind.MISCONFIGURED and self._password_is_secret(login, error):
+            is_secret = error.code == "invalid_client" and password_is_secret(login, self._settings())
+            if failure.kind is FailureKind.MISCONFIGURED and is_secret:
                 failure = wrong_password(login.name, f"it is the client secret, and the provider said: {error}").failure
             if failure.kind is FailureKind.WRONG_CREDENTIALS and login.flow.provider_checks_password:
                 self._vault.passwords.judge_wrong(login.digest)
@@ -325,15 +340,6 @@ class TokenBroker:
             log.warning("account %s is authorised", foreign(login.name))
             self._consents.withdraw_others(pending)
         return token
-
-    def _password_is_secret(self, login: Login, error: TokenEndpointError) -> bool:
-        """Whether the provider refused the mail password because it serves as the client secret."""
-        return (
-            error.code == "invalid_client"
-            and login.account.client_secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        )
 
 
 def _page(login: Login, kind: OutcomeKind, message: str, reference: str) -> Outcome:
