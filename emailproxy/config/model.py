@@ -141,6 +141,8 @@ class Settings:
     """Seconds that live sessions get when the proxy stops."""
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
+    trust_first_login: bool = False
+    """An account whose flow needs no person takes the first password that comes, on every listener."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000

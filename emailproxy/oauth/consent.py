@@ -140,8 +140,7 @@ class Pending:
         if self._code is not None:
             return self._code
         if self._failure is None:
-            self.expire()
-        assert self._failure is not None
+            self._failure = self._too_late()
         raise LoginFailed(self._failure)
 
     @property
@@ -165,13 +164,13 @@ class Pending:
         self.refuse(_waiting(self.account.name, f"the authorisation was denied: {words}"))
 
     def expire(self) -> None:
-        """Nobody answered in time."""
+        """Nobody answered in time, says the provider."""
+        self.refuse(self._too_late())
+
+    def _too_late(self) -> Failure:
         minutes = self.question.lifetime / 60
-        self.refuse(
-            _waiting(
-                self.account.name,
-                f"nobody authorised the account within {minutes:.3g} minutes; the next login asks again",
-            )
+        return _waiting(
+            self.account.name, f"nobody authorised the account within {minutes:.3g} minutes; the next login asks again"
         )
 
     def settle(self, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint
 from emailproxy.oauth.explain import failed, no_token, wrong_password
+from emailproxy.oauth.first_login import password_is_secret
 from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.opened import AccessToken, Opened
@@ -93,7 +94,8 @@ class Granter:
             outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
         except TokenEndpointError as error:
             failure = no_token(login.name, error, login.flow.kind_of(error)).failure
-            if failure.kind is FailureKind.MISCONFIGURED and self._password_is_secret(login, error):
+            is_secret = error.code == "invalid_client" and password_is_secret(login, self._settings())
+            if failure.kind is FailureKind.MISCONFIGURED and is_secret:
                 failure = wrong_password(login.name, f"it is the client secret, and the provider said: {error}").failure
             if failure.kind is FailureKind.WRONG_CREDENTIALS and login.flow.provider_checks_password:
                 self._vault.passwords.judge_wrong(login.digest)
@@ -122,12 +124,3 @@ class Granter:
         if held is None:
             return "no tokens are kept that this mail password opens"
         return held.dead or "no refresh token is kept, and the access token has ended"
-
-    def _password_is_secret(self, login: Login, error: TokenEndpointError) -> bool:
-        """Whether the provider refused the mail password because it serves as the client secret."""
-        return (
-            error.code == "invalid_client"
-            and login.account.client_secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        )

@@ -23,17 +23,18 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, NoReturn
 
 import httpx2
 import trio
 
-from emailproxy.config.model import Account, Settings
+from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, wrong_password
+from emailproxy.oauth.first_login import check_first_login, password_is_secret
 from emailproxy.oauth.flights import Flight, Flights
 from emailproxy.oauth.flows.base import Flow, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
@@ -114,7 +115,13 @@ class TokenBroker:
         return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         """A token for `account`, if `password` is right. May take as long as a person takes; the caller's deadline.
 
@@ -123,6 +130,7 @@ class TokenBroker:
             password: what the mail client sent.
             refused: the mail server just refused this one; it is not returned again.
             client: where the login comes from, for the log and the person who is asked.
+            server: the listener that it came through; None: the operator asks.
 
         Raises:
             LoginFailed: there is no token, and why.
@@ -137,8 +145,16 @@ class TokenBroker:
             )
         if not password:
             raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
-        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client)
+        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client, server)
         return await self._answer(login, refused)
+
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
+
+        Raises:
+            LoginFailed: always.
+        """
+        await self._vault.refuse_unknown(user, password, client)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
@@ -232,6 +248,8 @@ class TokenBroker:
         if login.flow.interactive:
             flight = self._ask_for_grant(login, replaces=False)
             return spare or await flight.wait()
+        if opened is None:
+            check_first_login(login, self._settings())
         try:
             return await self._granter.grant(login, replaces=False)
         except LoginFailed as error:
@@ -262,11 +280,7 @@ class TokenBroker:
             secret = await self._vault.inherited_secret(login)
         if secret is None and account.jwt_certificate_path is not None:
             raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
-        if (
-            secret is None
-            and login.flow.name == "client_credentials"
-            and self._settings().use_login_password_as_client_credentials_secret
-        ):
+        if secret is None and password_is_secret(login, self._settings()):
             secret = Secret(text_of_password(login.password))
         return await self._clients.credentials(account, secret)
 

@@ -296,5 +296,5 @@ def test_catch_all_accounts(start_proxy: StartProxy, accounts: Accounts, world: 
 
 def test_catch_all_is_off_by_default(start_proxy: StartProxy, accounts: Accounts) -> None:
     proxy = start_proxy({"@caught.test": accounts.password(), USER: accounts.password()})
-    with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\]"):
         log_in(proxy, "a@caught.test", PERSON_PASSWORD)
