@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trio
@@ -13,7 +14,7 @@ from trio.testing import MockClock
 
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
-from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import LOGIN_WAITS, Services, log_in
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import Credentials
@@ -42,8 +43,18 @@ class ScriptedTokens:
     def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
         return AccessToken(Secret(self.held), 1e12) if self.held is not None else None
 
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", f"no account {user}"))
+
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         await trio.lowlevel.checkpoint()
         self.asked.append((account.name, password, None if refused is None else refused.value.reveal(), client))
@@ -135,9 +146,18 @@ async def test_a_busy_server_costs_no_second_token(contexts: tuple[ssl.SSLContex
 async def test_an_unknown_account_asks_nobody() -> None:
     tokens = ScriptedTokens(lambda _: "x")
     kind, detail = await failure(services(tokens), SERVER, Credentials("nobody@example.com", Secret("x"), "LOGIN"))
-    assert kind is FailureKind.MISCONFIGURED
-    assert "emailproxy.config" in detail
+    assert kind is FailureKind.WRONG_CREDENTIALS
+    assert "nobody@example.com" in detail
     assert not tokens.asked
+
+
+async def test_whether_another_identity_is_refused_does_not_depend_on_the_account() -> None:
+    tokens = ScriptedTokens(lambda _: "x")
+    told = [
+        await failure(services(tokens), SERVER, Credentials(user, Secret("x"), "AUTH PLAIN", "boss@example.com"))
+        for user in ("user@example.com", "nobody@example.com")
+    ]
+    assert told[0] == told[1]
 
 
 async def test_another_identity_asks_nobody() -> None:

@@ -48,5 +48,7 @@ def _endpoint(host: str, port: int) -> str:
 
 
 def _account(account: Account) -> str:
-    pkce = " with PKCE" if account.use_pkce and account.oauth2_flow == "authorization_code" else ""
+    public = account.client_secret is None and account.inherited_secret is None and not account.asserts
+    wanted = account.use_pkce if account.use_pkce is not None else public
+    pkce = " with PKCE" if wanted and account.oauth2_flow == "authorization_code" else ""
     return f"{account.name}  {account.oauth2_flow}{pkce}"

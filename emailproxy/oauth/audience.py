@@ -27,9 +27,9 @@ _ENTRA: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def audience_of(account: Account) -> str | None:
-    """The audience of the account's client assertions; None: the token endpoint's address."""
+def audience_of(account: Account) -> str:
+    """The audience of the account's client assertions: the token endpoint (RFC 7523 section 3), or Entra's name."""
     if account.client_assertion is None:
-        return None
+        return account.token_url
     host = urlsplit(account.token_url).hostname or ""
-    return _ENTRA.get(host.rstrip("."))
+    return _ENTRA.get(host.rstrip("."), account.token_url)

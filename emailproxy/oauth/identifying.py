@@ -7,9 +7,9 @@ from collections.abc import Callable
 from emailproxy.config.model import Settings
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.endpoint import ClientCredentials
+from emailproxy.oauth.first_login import password_is_secret
 from emailproxy.oauth.flows.base import text_of_password
 from emailproxy.oauth.opened import Opened
-from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.vault import Login, Vault
 from emailproxy.secret import Secret
 
@@ -44,16 +44,6 @@ class Applications:
         secret = secret or (opened.client_secret if opened is not None else None)
         if secret is None:
             secret = await self._vault.inherited_secret(login)
-        if secret is None and self._uses_password(login):
+        if secret is None and password_is_secret(login, self._settings()):
             secret = Secret(text_of_password(login.password))
         return await self._clients.credentials(account, secret)
-
-    def password_refused(self, login: Login, error: TokenEndpointError) -> bool:
-        """Whether the provider refused the mail password because it serves as the client secret."""
-        configured = login.account.client_secret is not None or login.account.asserts
-        return error.code == "invalid_client" and not configured and self._uses_password(login)
-
-    def _uses_password(self, login: Login) -> bool:
-        return (
-            login.flow.name == "client_credentials" and self._settings().use_login_password_as_client_credentials_secret
-        )

@@ -24,6 +24,7 @@ class ServiceAccount:
 
     name = "service_account"
     interactive = False
+    confirms_password = False
     provider_checks_password = False
 
     async def obtain(self, grant: Grant) -> TokenResponse:

@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from emailproxy.assertions.base import Statement
 from emailproxy.config.model import Account
 from emailproxy.failures import FailureKind
+from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, open_endpoint
 from emailproxy.oauth.flows.authorization_code import AuthorizationCode
 from emailproxy.oauth.flows.base import Grant
+from emailproxy.oauth.proving import Assertion
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
 from tests.oauth.support import ACCOUNT, PASSWORD, Provider, grant, query_of, refusal
@@ -18,17 +22,21 @@ from tests.oauth.support import ACCOUNT, PASSWORD, Provider, grant, query_of, re
 FLOW = AuthorizationCode()
 
 
-async def run(account: Account, provider: Provider, secret: Secret | None = None) -> tuple[str, str]:
+async def run(
+    account: Account, provider: Provider, secret: Secret | None = None, assertion: Assertion | None = None
+) -> tuple[str, str]:
     """Obtain a token; the address that the person was sent to, and its state."""
-    asked: list[tuple[str, str]] = []
+    asked: list[Question] = []
 
-    async def ask(url: str, state: str) -> str:
-        asked.append((url, state))
-        return "the code"
+    def ask(question: Question) -> Pending:
+        asked.append(question)
+        pending = Consents().begin(account, question)
+        pending.accept("the code")
+        return pending
 
     async with open_endpoint(transport=provider) as endpoint:
-        await FLOW.obtain(Grant(account, ClientCredentials("the-client", secret), PASSWORD, endpoint, ask))
-    return asked[0]
+        await FLOW.obtain(Grant(account, ClientCredentials("the-client", secret, assertion), PASSWORD, endpoint, ask))
+    return asked[0].url, asked[0].state
 
 
 async def test_the_person_and_the_code() -> None:
@@ -53,6 +61,26 @@ async def test_the_person_and_the_code() -> None:
             "client_secret": "cs",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("use_pkce", "secret", "used"),
+    [(None, None, True), (None, "cs", False), (True, "cs", True), (False, None, False)],
+    ids=["a public client", "a confidential one", "on", "off"],
+)
+async def test_who_uses_pkce(use_pkce: bool | None, secret: str | None, used: bool) -> None:
+    provider = Provider(grant())
+    url, _ = await run(replace(ACCOUNT, use_pkce=use_pkce), provider, Secret(secret) if secret else None)
+    assert ("code_challenge" in query_of(url)) is used
+    assert ("code_verifier" in provider.requests[0]) is used
+
+
+async def test_a_client_with_a_certificate_is_not_public() -> None:
+    async def assertion(statement: Statement) -> Secret:
+        return Secret("signed")
+
+    url, _ = await run(ACCOUNT, Provider(grant()), assertion=assertion)
+    assert "code_challenge" not in query_of(url)
 
 
 async def test_pkce() -> None:

@@ -126,7 +126,7 @@ async def test_the_mail_password_is_no_client_secret_then(clock: PatientClock, f
     async with world(refusal("invalid_client", 401, error_codes=[700027]), settings=settings) as w:
         told = (await failure(w, account=application(files))).failure
         assert told.kind is FailureKind.MISCONFIGURED
-        assert "upload the certificate" in told.detail
+        assert "upload this certificate" in told.detail
         assert "client_secret" not in w.provider.requests[0]
 
 
@@ -213,7 +213,7 @@ async def test_a_wrong_password_is_refused_for_ever(clock: PatientClock) -> None
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [("unauthorized_client", "domain-wide delegation"), ("invalid_grant", "not accepted")],
+    [("unauthorized_client", "at the provider"), ("invalid_grant", "not accepted")],
 )
 async def test_refusals_are_for_the_administrator(clock: PatientClock, code: str, said: str) -> None:
     async with world(refusal(code, 401)) as w:

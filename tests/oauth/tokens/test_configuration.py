@@ -27,10 +27,10 @@ from tests.oauth.support import (
 
 async def test_a_flow_that_is_not_offered_is_named(clock: PatientClock) -> None:
     async with world() as w:
-        error = await failure(w, account=unattended("device"))
+        error = await failure(w, account=unattended("implicit"))
         assert error.failure.kind is FailureKind.MISCONFIGURED
-        assert "device" in error.failure.detail
-        assert "authorization_code, client_credentials, password" in error.failure.detail
+        assert "implicit" in error.failure.detail
+        assert "authorization_code, client_credentials, device, password, service_account" in error.failure.detail
 
 
 async def test_no_refresh_token_is_explained(clock: PatientClock, caplog: pytest.LogCaptureFixture) -> None:
