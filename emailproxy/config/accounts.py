@@ -7,12 +7,20 @@ one exception: a template may hold a sealed client secret, and its salt, for the
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
+from emailproxy.config.flows import (
+    FLOW_OPTIONS,
+    NOT_OFFERED,
+    check_flow_values,
+    effective_flow,
+    read_device_authorization_url,
+    read_flow,
+    read_use_pkce,
+)
 from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
 from emailproxy.config.presets import OF_PROVIDER, PRESET_OPTIONS, completed_account
@@ -22,28 +30,25 @@ from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
 
-__all__ = ["ACCOUNT_OPTIONS", "CACHED_OPTIONS", "FLOWS", "read_accounts"]
+__all__ = ["ACCOUNT_OPTIONS", "CACHED_OPTIONS", "read_accounts"]
 
-ACCOUNT_OPTIONS: Final = (
-    PRESET_OPTIONS
+ACCOUNT_OPTIONS: Final = frozenset(
+    {
+        "permission_url",
+        "token_url",
+        "oauth2_scope",
+        "oauth2_resource",
+        "redirect_uri",
+        "redirect_listen_address",
+        "client_id",
+        "client_secret",
+        "jwt_certificate_path",
+        "jwt_key_path",
+        "refresh_tokens",
+    }
+    | FLOW_OPTIONS
+    | PRESET_OPTIONS
     | ROUTE_OPTIONS
-    | frozenset(
-        {
-            "permission_url",
-            "token_url",
-            "oauth2_scope",
-            "oauth2_resource",
-            "oauth2_flow",
-            "redirect_uri",
-            "redirect_listen_address",
-            "client_id",
-            "client_secret",
-            "use_pkce",
-            "jwt_certificate_path",
-            "jwt_key_path",
-            "refresh_tokens",
-        }
-    )
 )
 CACHED_OPTIONS: Final = frozenset(
     {
@@ -60,16 +65,8 @@ CACHED_OPTIONS: Final = frozenset(
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
 
-FLOWS: Final = ("authorization_code", "device", "client_credentials", "password", "service_account")
-"""The values of ``oauth2_flow``."""
-
-# Valid in a file, but this version cannot log in with them. Remove what has got its implementation.
-NOT_OFFERED: Final = frozenset({"device", "service_account"})
-
 LEGACY_ITERATIONS: Final = 100_000
 """What sealed a value that has no ``token_iterations`` beside it."""
-
-_INTERACTIVE: Final = frozenset({"authorization_code", "device"})
 
 
 def read_accounts(
@@ -198,9 +195,8 @@ def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
             reader.warn(name, "this is still the sample's text", "write your own value, or remove an optional line")
     reader.url("token_url")
     reader.url("permission_url")
-    reader.boolean("use_pkce")
+    check_flow_values(reader)
     _check_redirect(reader)
-    _read_flow(reader)
     _read_refresh_tokens(reader)
 
 
@@ -212,17 +208,18 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
     token_url = reader.required("token_url", "add the provider's token endpoint")
     client_id = reader.required("client_id", "add the client id that the provider gave you")
     permission_url = reader.text("permission_url")
-    flow = _read_flow(reader)
+    flow = read_flow(reader)
     if permission_url is None and flow is None and reader.text("oauth2_flow") is None:
         reader.fault(
             "permission_url",
             "without it, oauth2_flow is required",
             "add the provider's authorisation endpoint, or oauth2_flow = client_credentials or password",
         )
-    if permission_url is None and flow in _INTERACTIVE:
+    if permission_url is None and flow == "authorization_code":
         reader.required("permission_url", f"add the endpoint that the flow {flow} begins at")
     if permission_url is not None:
-        flow = _with_permission_url(reader, flow)
+        flow = effective_flow(reader, flow)
+    device_authorization_url = read_device_authorization_url(reader) if flow == "device" else None
     if not (flow == "password" and reader.text("oauth2_resource")):
         reader.required("oauth2_scope", "add the scope that the provider wants for mail")
     if flow == "authorization_code" and reader.text("redirect_uri") is None:
@@ -253,7 +250,8 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         oauth2_resource=reader.text("oauth2_resource"),
         redirect_uri=reader.text("redirect_uri"),
         redirect_listen_address=reader.text("redirect_listen_address"),
-        use_pkce=reader.boolean("use_pkce"),
+        use_pkce=read_use_pkce(reader),
+        device_authorization_url=device_authorization_url,
         jwt_certificate_path=reader.path("jwt_certificate_path"),
         jwt_key_path=reader.path("jwt_key_path"),
         refresh_tokens=_read_refresh_tokens(reader),
@@ -261,35 +259,10 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
     return read_route(reader, account) if len(findings.faults) == before else None
 
 
-def _read_flow(reader: Reader) -> str | None:
-    flow = reader.text("oauth2_flow")
-    if flow is None or flow in FLOWS:
-        return flow
-    near = difflib.get_close_matches(flow.lower().replace("-", "_").replace(" ", "_"), FLOWS, n=1, cutoff=0.5)
-    remedy = f"did you mean {near[0]}?" if near else f"the flows are {', '.join(FLOWS)}"
-    printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
-    reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
-    return None
-
-
 def _read_refresh_tokens(reader: Reader) -> RefreshTokens:
     if reader.text("refresh_tokens") is None:
         return refresh_tokens_of(reader.text("token_url") or "")
     return RefreshTokens(reader.choice("refresh_tokens", [kind.value for kind in RefreshTokens]))
-
-
-def _with_permission_url(reader: Reader, flow: str | None) -> str | None:
-    """The classic proxy uses an authorisation endpoint that is there, whatever the flow says; its files rely on it."""
-    if flow is None and reader.text("oauth2_flow") is not None:
-        return None  # unknown, and said
-    if flow is None or flow in _INTERACTIVE:
-        return flow or "authorization_code"
-    reader.warn(
-        "oauth2_flow",
-        f"{flow} has no effect beside a permission_url: the account uses authorization_code",
-        "remove one of the two",
-    )
-    return "authorization_code"
 
 
 def _check_redirect(reader: Reader) -> None:

@@ -147,7 +147,9 @@ class Account:
     oauth2_resource: str | None = None
     redirect_uri: str | None = None
     redirect_listen_address: str | None = None
-    use_pkce: bool = False
+    use_pkce: bool | None = None
+    """None: for public clients, those without a secret."""
+    device_authorization_url: str | None = None
     jwt_certificate_path: Path | Fetched | None = None
     """A file, or the PEM itself where the configuration refers to it."""
     jwt_key_path: Path | Fetched | None = None
@@ -208,6 +210,8 @@ class Settings:
     """Seconds that live sessions get when the proxy stops."""
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
+    trust_first_login: bool = False
+    """An account whose flow needs no person takes the first password that comes, on every listener."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000

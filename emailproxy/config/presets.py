@@ -24,7 +24,9 @@ __all__ = [
 
 PRESET_OPTIONS: Final = frozenset({"provider", "tenant"})
 
-OF_PROVIDER: Final = frozenset({"token_url", "permission_url", "oauth2_scope", "oauth2_resource", "tenant"})
+OF_PROVIDER: Final = frozenset(
+    {"token_url", "permission_url", "device_authorization_url", "oauth2_scope", "oauth2_resource", "tenant"}
+)
 """What says nothing about another provider: a section that names one does not inherit these."""
 
 DEFAULT_FLOW: Final = "authorization_code"

@@ -65,9 +65,8 @@ def _entra(login: str, resource: str, application: str) -> dict[str, dict[str, s
             "permission_url": f"{base}/authorize",
             "oauth2_scope": delegated,
             "redirect_uri": _LOCAL,
-            "use_pkce": "True",
         },
-        "device": token | {"permission_url": f"{base}/devicecode", "oauth2_scope": delegated},
+        "device": token | {"device_authorization_url": f"{base}/devicecode", "oauth2_scope": delegated},
         "password": token | {"oauth2_scope": delegated},
         "client_credentials": token | {"oauth2_scope": f"https://{application}/.default"},
     }

@@ -25,7 +25,7 @@ def test_a_name_and_a_client_are_enough(loaded: Load) -> None:
     assert account.permission_url == f"{ENTRA}/common/oauth2/v2.0/authorize"
     assert account.oauth2_scope == DEFAULTS["oauth2_scope"]
     assert account.redirect_uri == "http://localhost:8080"
-    assert account.use_pkce
+    assert account.use_pkce is None, "as the client needs it"
     assert account.refresh_tokens is RefreshTokens.REUSABLE
 
 
@@ -46,6 +46,15 @@ def test_without_a_person_a_credential_is_enough(loaded: Load, options: str, tok
     assert (account.oauth2_flow, account.permission_url) == ("client_credentials", None)
     assert account.token_url == token_url
     assert account.oauth2_scope == "https://outlook.office365.com/.default"
+
+
+def test_a_device_code(loaded: Load) -> None:
+    text = "[ada@example.com]\nprovider = outlook\noauth2_flow = device\nclient_id = id\n"
+    config = loaded(SERVER + text).good
+    assert config.warnings == ()
+    account = config.accounts["ada@example.com"]
+    assert account.device_authorization_url == f"{ENTRA}/consumers/oauth2/v2.0/devicecode"
+    assert account.permission_url is None
 
 
 @pytest.mark.parametrize(

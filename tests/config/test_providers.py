@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emailproxy.config.accounts import FLOWS
+from emailproxy.config.flows import FLOWS
 from emailproxy.config.model import MailProtocol, RefreshTokens
 from emailproxy.config.providers import KNOWN, refresh_tokens_of
 

@@ -20,6 +20,7 @@ class Password:
 
     name = "password"
     interactive = False
+    confirms_password = False
     provider_checks_password = True
 
     async def obtain(self, grant: Grant) -> TokenResponse:
