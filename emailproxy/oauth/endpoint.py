@@ -25,7 +25,7 @@ from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
 
-__all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint"]
+__all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint", "reason"]
 
 REQUEST_SECONDS: Final = 30.0
 """One request, from connecting to the last octet: token endpoints answer within one second, or are down."""
@@ -170,7 +170,7 @@ class TokenEndpoint:
         except httpx2.UnsupportedProtocol as error:
             raise TokenEndpointError.misconfigured(f"token_url cannot be used: {foreign(error)}") from None
         except httpx2.TransportError as error:
-            raise TokenEndpointError.unreachable(f"{type(error).__name__}: {foreign(_reason(error))}") from None
+            raise TokenEndpointError.unreachable(f"{type(error).__name__}: {foreign(reason(error))}") from None
         except (httpx2.InvalidURL, UnicodeError) as error:
             # Not `from error`: a UnicodeError shows the text, which may be a password.
             raise TokenEndpointError.misconfigured(
@@ -191,7 +191,7 @@ def _identify(client: Any, method: str, uri: str, headers: Any, body: bytes) -> 
     return uri, headers, body + b"&" + urlencode(fields).encode("ascii")
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The words at the bottom of `error`: of a failed TLS handshake, httpx and anyio hand on only the class."""
     words, seen = "", 0
     cause: BaseException | None = error
