@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 import trio
 
@@ -27,12 +27,14 @@ from emailproxy.upstream import (
     UpstreamUnavailableError,
 )
 
-__all__ = ["Services", "Tokens", "log_in"]
+__all__ = ["NO_SERVER", "Services", "Tokens", "log_in", "no_server"]
 
 log = logging.getLogger("emailproxy.login")
 
 LOGIN_WAITS: Final = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProtocol.SMTP: 30.0}
 """Seconds a login waits for a person's consent before the client hears "later"."""
+
+NO_SERVER: Final = "There is no mail server for this account here."
 
 
 class Tokens(Protocol):
@@ -43,9 +45,19 @@ class Tokens(Protocol):
         ...
 
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         """A token that the mail server will probably accept; never `refused`. Raises LoginFailed."""
+        ...
+
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        """What a wrong password costs and gets, for a user who has no account. Raises LoginFailed."""
         ...
 
 
@@ -67,7 +79,7 @@ async def log_in(
 
     Args:
         services: what all sessions share.
-        server: what the listener stands for.
+        server: what the listener stands for; the account may name another mail server.
         credentials: what the mail client sent.
         hello: what it told of itself.
         client: its address, for the log and for the person who is asked for consent.
@@ -76,24 +88,32 @@ async def log_in(
         LoginFailed: with what to tell the client and the operator.
     """
     config = services.config()
-    account = _account(config, credentials)
+    _check_identity(credentials)
+    account = config.account(credentials.user)
     wait = config.settings.login_wait
     if wait is None:
         wait = LOGIN_WAITS[server.protocol]
+    if account is None:
+        with trio.move_on_after(wait):
+            await services.tokens.refuse_unknown(credentials.user, credentials.password, client=client)
+        raise _not_in_time(wait)
     refused: AccessToken | None = None
     while True:
         token = services.tokens.at_hand(account, credentials.password) if refused is None else None
         if token is None:
             with trio.move_on_after(wait):
-                token = await services.tokens.token(account, credentials.password, refused=refused, client=client)
+                token = await services.tokens.token(
+                    account, credentials.password, refused=refused, client=client, server=server
+                )
         if token is None:
-            raise _failed(
-                FailureKind.TEMPORARY,
-                "No token for this account yet, please try again later.",
-                f"no token within {wait:g} s: consent is pending or the token endpoint is slow; see the lines above",
-            )
+            raise _not_in_time(wait)
+        destination = account.mail_server(server)
+        if destination is None:
+            # Only now that the password was right: who has no server is nobody else's business.
+            raise _failed(FailureKind.MISCONFIGURED, NO_SERVER, no_server(server, account))
         try:
-            return account, await services.upstreams.log_in(server, account.name, token.value, hello)
+            user = account.user_at(server.protocol)
+            return account, await services.upstreams.log_in(destination, user, token.value, hello)
         except UpstreamUnavailableError as error:
             raise _failed(
                 FailureKind.TEMPORARY, "The mail server cannot be reached at the moment.", str(error)
@@ -114,15 +134,8 @@ async def log_in(
             refused = token
 
 
-def _account(config: Config, credentials: Credentials) -> Account:
-    """Whose account it is. Raises LoginFailed."""
-    account = config.account(credentials.user)
-    if account is None:
-        raise _failed(
-            FailureKind.MISCONFIGURED,
-            "This account is not set up here.",
-            f"no section for this account in {config.path}; add one, or allow catch-all accounts",
-        )
+def _check_identity(credentials: Credentials) -> None:
+    """Refuse to act as somebody else, whether or not there is such an account. Raises LoginFailed."""
     identity = credentials.authorisation_identity
     if identity is not None and identity.casefold() != credentials.user.casefold():
         # To ignore it would open another mailbox than the client asked for (RFC 4616 section 2).
@@ -131,7 +144,20 @@ def _account(config: Config, credentials: Credentials) -> Account:
             "Acting as another user is not possible here.",
             "the client asked for an authorisation identity other than its user name; set only the user name",
         )
-    return account
+
+
+def _not_in_time(wait: float) -> LoginFailed:
+    return _failed(
+        FailureKind.TEMPORARY,
+        "No token for this account yet, please try again later.",
+        f"no token within {wait:g} s: consent is pending or the token endpoint is slow; see the lines above",
+    )
+
+
+def no_server(server: Server, account: Account) -> str:
+    """For the operator: `server` leaves the mail server to the account, and the account does not name one."""
+    option = f"{server.protocol.value.lower()}_server"
+    return f"[{server.section}] has no server_address, and [{account.section}] neither {option} nor provider; add one"
 
 
 def _failed(kind: FailureKind, text: str, detail: str) -> LoginFailed:

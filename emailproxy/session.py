@@ -59,6 +59,10 @@ ATTEMPTS = 5
 SEND_LIMIT = 30.0
 """Seconds for a reply of one line to leave: a client that does not read is gone."""
 
+GRID = 1.0
+"""Seconds. "Wrong user name or password" leaves at a whole multiple of this after the credentials came: what it took
+to find out (a derivation, an argon2 hash, a look into a store, or none of them) is what a stranger would learn from."""
+
 IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
 """Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
 
@@ -173,20 +177,25 @@ class Session:
     async def _log_in(self, machine: Downstream, credentials: Credentials) -> tuple[Account, JoinedUpstream] | None:
         """Answer one login. A refusal leaves the client connected, for the next attempt."""
         started = trio.current_time()
+        throttle = self._services.throttle
         try:
+            if not throttle.admits(self._host, credentials.user):
+                raise LoginFailed(_not_looked_at())
             account, upstream = await log_in(
                 self._services, self._server, credentials, _client_hello(machine), self._peer
             )
         except LoginFailed as failed:
             self._failures += 1
             failure = failed.failure
-            delay = self._services.throttle.failed(self._host) if failure.kind is FailureKind.WRONG_CREDENTIALS else 0.0
             self._log_login(credentials.user, credentials.mechanism, started, failure)
-            await trio.sleep(delay)
+            if failure.kind is FailureKind.WRONG_CREDENTIALS:
+                delay = throttle.failed(self._host, credentials.user)
+                elapsed = trio.current_time() - started + delay
+                await trio.sleep(delay + -elapsed % GRID)
             machine.refuse(failure)
             return None
         try:
-            self._services.throttle.succeeded(self._host)
+            throttle.succeeded(self._host, credentials.user)
             machine.accept(upstream.logged_in)
             await self._send(machine.data_to_send())
             await _deliver(self._client, upstream.trailing_data)
@@ -232,7 +241,7 @@ class Session:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _downstream(self) -> Downstream:
-        capabilities = self._services.upstreams.capabilities(self._server)
+        capabilities = self._services.upstreams.capabilities(self._server.mail_server)
         starttls = self._server.local_starttls and self._context is not None
         match self._server.protocol:
             case MailProtocol.IMAP:
@@ -322,6 +331,15 @@ def goodbye(protocol: MailProtocol, failure: Failure) -> bytes:
             return pop3_err(failure.kind, told(failure))
         case MailProtocol.SMTP:
             return smtp_goodbye(failure.kind, told(failure))
+
+
+def _not_looked_at() -> Failure:
+    return Failure(
+        FailureKind.TEMPORARY,
+        "Too many failed logins from your address, please try again later.",
+        "this address goes on failing to log in as this user, so most of its passwords are not looked at; logins from "
+        "elsewhere are",
+    )
 
 
 def _client_hello(machine: Downstream) -> ClientHello:

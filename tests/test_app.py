@@ -180,7 +180,7 @@ async def test_reload(
         assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
         await greeted_with(second, "IDLE")  # a server that is new is asked as well
         other = await Client.connect(second)
-        assert (await other.command(f"a LOGIN {USER} secret")).startswith("a NO [CONTACTADMIN]")
+        assert (await other.command(f"a LOGIN {USER} secret")).startswith("a NO [AUTHENTICATIONFAILED]")
         with pytest.raises(OSError, match="failed"):
             await trio.open_tcp_stream("127.0.0.1", first)
         await client.stream.aclose()

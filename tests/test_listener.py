@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trio
@@ -17,7 +18,7 @@ import trustme
 
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
-from emailproxy.failures import Failure, FailureKind
+from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.listener import BindError, Listener, ListenerSet
 from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
@@ -37,8 +38,18 @@ class BrokenTokens:
     def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
         return None
 
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", f"no account {user}"))
+
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         await trio.lowlevel.checkpoint()
         raise ZeroDivisionError("a mistake of ours")

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trio
@@ -22,7 +23,7 @@ from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.secret import Secret
 from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Session
-from emailproxy.throttle import Throttle
+from emailproxy.throttle import LOCK_AFTER, Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
 
@@ -50,8 +51,18 @@ class FakeTokens:
     def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
         return None
 
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", f"no account {user}"))
+
     async def token(
-        self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
+        self,
+        account: Account,
+        password: Secret,
+        *,
+        refused: AccessToken | None = None,
+        client: str = "",
+        server: Server | None = None,
     ) -> AccessToken:
         await trio.lowlevel.checkpoint()
         self.refused.append(refused)
@@ -110,9 +121,11 @@ class Client:
         return line
 
 
-def services(upstream: UpstreamServers, tokens: FakeTokens, **settings: object) -> Services:
+def services(
+    upstream: UpstreamServers, tokens: FakeTokens, throttle: Throttle | None = None, **settings: object
+) -> Services:
     config = Config(Path("emailproxy.config"), (), {ACCOUNT.name: ACCOUNT}, settings=Settings(**settings))  # type: ignore[arg-type]
-    return Services(lambda: config, tokens, upstream, Throttle())
+    return Services(lambda: config, tokens, upstream, throttle or Throttle())
 
 
 @asynccontextmanager
@@ -138,11 +151,15 @@ async def logged_out(
     client_tls: ssl.SSLContext,
     tokens: FakeTokens | None = None,
     change: Callable[[ScriptedServer], None] = lambda _: None,
+    throttle: Throttle | None = None,
     **settings: object,
 ) -> AsyncIterator[tuple[Client, ScriptedServer]]:
     async with serving(protocol, server_tls, change) as server:
         shared = services(
-            UpstreamServers(UpstreamTls(client_tls), Scratch()), tokens or FakeTokens("good-token"), **settings
+            UpstreamServers(UpstreamTls(client_tls), Scratch()),
+            tokens or FakeTokens("good-token"),
+            throttle,
+            **settings,
         )
         async with connected(server.configured(), shared) as client:
             yield client, server
@@ -262,10 +279,27 @@ async def test_what_the_broker_says_becomes_the_protocols_words(
         assert server.connections == 0
 
 
-async def test_an_unknown_account(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+@pytest.mark.parametrize(("user", "password"), [("nobody@example.com", "pass"), ("user@example.com", "wrong")])
+async def test_no_such_user_and_a_wrong_password_are_refused_alike_at_a_whole_second(
+    user: str, password: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
     async with logged_out(IMAP, server_tls, client_tls) as (client, server):
-        await client.say("a LOGIN nobody@example.com pass\r\n")
-        assert (await client.until("a ")).startswith("a NO [CONTACTADMIN] ")
+        began = trio.current_time()
+        await client.say(f"a LOGIN {user} {password}\r\n")
+        assert (await client.until("a ")).startswith("a NO [AUTHENTICATIONFAILED] ")
+        assert 1.0 <= trio.current_time() - began < 1.5
+        assert server.connections == 0
+
+
+async def test_who_goes_on_failing_is_hardly_looked_at(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: MockClock
+) -> None:
+    throttle = Throttle()
+    for _ in range(LOCK_AFTER):
+        throttle.failed("192.0.2.7", "user@example.com")
+    async with logged_out(IMAP, server_tls, client_tls, throttle=throttle) as (client, server):
+        await client.say("a LOGIN user@example.com pass\r\n")
+        assert (await client.until("a ")).startswith("a NO [UNAVAILABLE] Too many failed logins"), "not called wrong"
         assert server.connections == 0
 
 

@@ -40,6 +40,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         login_wait=reader.seconds("login_wait", default.login_wait),
         drain=reader.seconds("drain", default.drain) or 0.0,
         secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
+        trust_first_login=reader.boolean("trust_first_login"),
         max_connections=reader.integer("max_connections", default.max_connections, least=1),
         max_connections_per_address=reader.integer(
             "max_connections_per_address", default.max_connections_per_address, least=1

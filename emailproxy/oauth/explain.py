@@ -14,7 +14,16 @@ from emailproxy.store.base import (
     StoreUnavailableError,
 )
 
-__all__ = ["failed", "no_store", "no_token", "no_turn", "no_value", "wrong_password"]
+__all__ = [
+    "failed",
+    "no_store",
+    "no_token",
+    "no_turn",
+    "no_value",
+    "too_many_checks",
+    "unknown_account",
+    "wrong_password",
+]
 
 _TEXTS = {
     FailureKind.WRONG_CREDENTIALS: "User name or password is wrong",
@@ -32,6 +41,25 @@ def wrong_password(account: str, hint: str = "") -> LoginFailed:
     """The mail password does not open the stored tokens; nothing was changed."""
     detail = "the mail password is not the one that seals the stored tokens"
     return failed(FailureKind.WRONG_CREDENTIALS, account, f"{detail}; {hint}" if hint else detail)
+
+
+def unknown_account(user: str) -> LoginFailed:
+    """There is no such account. The client hears what a wrong password gets, or it could find out who has one.
+
+    That is no lie about a mistake of ours: the user name is half of what the client sent, and it is wrong here.
+    """
+    return failed(
+        FailureKind.WRONG_CREDENTIALS,
+        user[:128],
+        "the configuration has no section for it; add one, or allow catch-all accounts",
+    )
+
+
+def too_many_checks(account: str) -> LoginFailed:
+    """Nobody looked at the password, so it must not be called wrong."""
+    return failed(
+        FailureKind.TEMPORARY, account[:128], "too many passwords from its address are being tried; this one was not"
+    )
 
 
 def no_token(account: str, error: TokenEndpointError, permanent: FailureKind) -> LoginFailed:

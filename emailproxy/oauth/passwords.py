@@ -2,8 +2,8 @@
 
 The digest (HMAC-SHA256 under a key that lives and dies with this process) stands for "this account and this
 password". It is all that is kept: of right passwords together with the keys they derived, of recent wrong ones to
-refuse them again in microseconds. Neither a flood of wrong passwords nor a broken client can keep more than the
-limiter's threads busy, nor make one account's queue grow without end.
+refuse them again in microseconds. Neither a flood of wrong passwords nor a broken client can keep more than a few
+threads busy, nor hold up those who come from elsewhere (`emailproxy.oauth.shares`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from dataclasses import dataclass, field
 from typing import Final, NewType
 
 import trio
+from cryptography.fernet import Fernet
 
 from emailproxy.oauth.sealing import SealingKey, derive_key
+from emailproxy.oauth.shares import OURS, Shares
 from emailproxy.secret import Secret
 
-__all__ = ["PasswordDigest", "Passwords", "TooManyChecksError"]
+__all__ = ["PasswordDigest", "Passwords"]
 
 PasswordDigest = NewType("PasswordDigest", bytes)
 """Stands for one account and one password, in this process only."""
@@ -32,23 +34,20 @@ WRONG_SECONDS: Final = 300.0
 """Long enough to silence a client that retries every minute; short enough that nothing stays wrong for long."""
 MAX_KEYS: Final = 20_000
 """Derived keys kept: two for each of the 10,000 accounts that one process may serve."""
-MAX_WAITING: Final = 16
-"""Checks of one account that may wait for a thread: a mail client opens fewer connections than that at once."""
-
 BY_PROVIDER: Final = b""
 """Stands where a salt would: no record has an empty one."""
 
 
-class TooManyChecksError(Exception):
-    """So many different passwords are tried on one account that this one is not looked at now."""
+DECOY_SALT: Final = b"no account's"
+"""Stands where a salt would for names that are no account; shorter than any record's."""
 
 
 @dataclass(slots=True)
-class _Queue:
-    """Who waits for checks of one account."""
+class _Check:
+    """One password that is being checked, and how many wait for the outcome."""
 
     lock: trio.Lock = field(default_factory=trio.Lock)
-    length: int = 0
+    waiting: int = 0
 
 
 class Passwords:
@@ -57,10 +56,12 @@ class Passwords:
     def __init__(self, threads: int = 2) -> None:
         self._process_key = secrets.token_bytes(32)
         # Two: a derivation keeps a core busy for some tenths of a second, and the relay needs the others.
+        self.shares = Shares(threads)
         self._limiter = trio.CapacityLimiter(threads)
         self._keys: OrderedDict[tuple[PasswordDigest, bytes, int], SealingKey] = OrderedDict()
         self._wrong: OrderedDict[tuple[PasswordDigest, bytes], float] = OrderedDict()
-        self._queues: dict[str, _Queue] = {}
+        self._checks: dict[PasswordDigest, _Check] = {}
+        self._decoy = Fernet(Fernet.generate_key()).encrypt(b"").decode("ascii")
 
     def digest(self, account: str, password: Secret) -> PasswordDigest:
         """What stands for this account and password from now on; compare with `hmac.compare_digest`."""
@@ -70,21 +71,26 @@ class Passwords:
         return PasswordDigest(hashlib.blake2b(message, key=self._process_key, digest_size=32).digest())
 
     @contextmanager
-    def _queue(self, account: str) -> Iterator[trio.Lock]:
-        """The account's lock, which exists only while somebody is in the queue."""
-        queue = self._queues.setdefault(account, _Queue())
-        if queue.length >= MAX_WAITING:
-            raise TooManyChecksError
-        queue.length += 1
+    def _check(self, digest: PasswordDigest) -> Iterator[trio.Lock]:
+        """The lock of those who bring this password now."""
+        check = self._checks.setdefault(digest, _Check())
+        check.waiting += 1
         try:
-            yield queue.lock
+            yield check.lock
         finally:
-            queue.length -= 1
-            if not queue.length:
-                del self._queues[account]
+            check.waiting -= 1
+            if not check.waiting:
+                del self._checks[digest]
 
     async def unlock(
-        self, account: str, password: Secret, *, salt: bytes, candidates: tuple[int, ...], sealed: str
+        self,
+        account: str,
+        password: Secret,
+        *,
+        salt: bytes,
+        candidates: tuple[int, ...],
+        sealed: str,
+        network: str = OURS,
     ) -> SealingKey | None:
         """The key of `password` that opens `sealed`, or None: the password is wrong.
 
@@ -97,26 +103,39 @@ class Passwords:
             salt: the record's salt.
             candidates: iteration counts to try, likeliest first.
             sealed: the value that decides.
+            network: where the password comes from.
 
         Raises:
-            TooManyChecksError: too many other checks of this account are waiting already.
+            TooManyChecksError: too many other passwords from there are waiting already.
         """
         digest = self.digest(account, password)
         key = self._known(digest, salt, candidates, sealed)
         if key is not None or self.known_wrong(digest, salt):
             return key
-        with self._queue(account) as lock:
+        with self._check(digest) as lock:
             async with lock:
                 key = self._known(digest, salt, candidates, sealed)
                 if key is not None or self.known_wrong(digest, salt):
                     return key
-                for iterations in candidates:
-                    key = await self._derive(password, salt, iterations)
-                    if key.open(sealed) is not None:
-                        self._keep(digest, key)
-                        return key
+                async with self.shares.turn(network):
+                    for iterations in candidates:
+                        key = await self._derive(password, salt, iterations)
+                        if key.open(sealed) is not None:
+                            self._keep(digest, key)
+                            self.shares.prove(network)
+                            return key
                 self._remember_wrong(digest, salt)
                 return None
+
+    async def pretend(self, account: str, password: Secret, *, candidates: tuple[int, ...], network: str) -> None:
+        """Do what a wrong password of an account costs, for a name that is none.
+
+        Raises:
+            TooManyChecksError: as `unlock`.
+        """
+        await self.unlock(
+            account, password, salt=DECOY_SALT, candidates=candidates, sealed=self._decoy, network=network
+        )
 
     def judged_wrong(self, digest: PasswordDigest) -> bool:
         """Whether the provider refused this password a short while ago (`judge_wrong`)."""
@@ -134,7 +153,8 @@ class Passwords:
         digest = self.digest(account, password)
         key = self._keys.get((digest, salt, iterations))
         if key is None:
-            key = await self._derive(password, salt, iterations)
+            async with self.shares.turn(OURS):
+                key = await self._derive(password, salt, iterations)
             self._keep(digest, key)
         return key
 

@@ -12,20 +12,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
-from typing import Final
+from typing import Final, NoReturn
 
 import trio
 
-from emailproxy.config.model import Account, SealedSecret, Settings
+from emailproxy.addresses import host_of, network_of
+from emailproxy.config.model import Account, SealedSecret, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.endpoint import TokenResponse
-from emailproxy.oauth.explain import failed, no_store, wrong_password
+from emailproxy.oauth.explain import failed, no_store, too_many_checks, unknown_account, wrong_password
 from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
 from emailproxy.oauth.opened import AHEAD, AccessToken, Opened, open_stored
-from emailproxy.oauth.passwords import PasswordDigest, Passwords, TooManyChecksError
+from emailproxy.oauth.passwords import PasswordDigest, Passwords
 from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
+from emailproxy.oauth.shares import TooManyChecksError
 from emailproxy.references.base import Reference
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
@@ -54,11 +56,18 @@ class Login:
     digest: PasswordDigest
     client: str
     """Where it comes from."""
+    server: Server | None = None
+    """The listener that it comes through; None: the proxy itself asks."""
 
     @property
     def name(self) -> str:
         """The account's, as the store knows it."""
         return self.account.name
+
+    @property
+    def network(self) -> str:
+        """The client's, which gets a share of what checks cost."""
+        return network_of(host_of(self.client))
 
 
 class WrongPasswordError(Exception):
@@ -229,12 +238,28 @@ class Vault:
         """The key of the login's password that opens `sealed`; None if the password is wrong."""
         try:
             return await self.passwords.unlock(
-                login.name, login.password, salt=salt, candidates=candidates, sealed=sealed
+                login.name,
+                login.password,
+                salt=salt,
+                candidates=candidates,
+                sealed=sealed,
+                network=login.network,
             )
         except TooManyChecksError:
-            raise failed(
-                FailureKind.TEMPORARY, login.name, "too many different passwords are being tried; this one was not"
-            ) from None
+            raise too_many_checks(login.name) from None
+
+    async def refuse_unknown(self, user: str, password: Secret, client: str) -> NoReturn:
+        """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
+
+        Raises:
+            LoginFailed: always.
+        """
+        candidates = self._iterations.candidates(self._iterations.current)
+        try:
+            await self.passwords.pretend(user, password, candidates=candidates, network=network_of(host_of(client)))
+        except TooManyChecksError:
+            raise too_many_checks(user) from None
+        raise unknown_account(user)
 
     # --- sealing ------------------------------------------------------------------------------------------------------
 

@@ -221,15 +221,15 @@ def test_a_wrong_password_with_the_destructive_switch_destroys_nothing(
     log_in(proxy)
 
 
-def test_an_unknown_account_is_for_the_administrator(start_proxy: StartProxy, accounts: Accounts) -> None:
+def test_an_unknown_account_looks_like_a_wrong_password(start_proxy: StartProxy, accounts: Accounts) -> None:
     proxy = start_proxy({USER: accounts.authorised(USER)})
-    with connect_imap(proxy) as client, pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+    with connect_imap(proxy) as client, pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\]"):
         client.login("nobody@example.test", PASSWORD)
     with connect_pop(proxy) as pop:
         pop.user("nobody@example.test")
-        with pytest.raises(poplib.error_proto, match=r"\[SYS/PERM\]"):
+        with pytest.raises(poplib.error_proto, match=r"\[AUTH\]"):
             pop.pass_(PASSWORD)
     with connect_smtp(proxy) as smtp:
         with pytest.raises(smtplib.SMTPAuthenticationError) as refusal:
             smtp.login("nobody@example.test", PASSWORD)
-        assert refusal.value.smtp_code == 554
+        assert refusal.value.smtp_code == 535

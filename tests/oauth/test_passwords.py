@@ -5,7 +5,7 @@ import trio
 import trio.testing
 
 from emailproxy.oauth import passwords as module
-from emailproxy.oauth.passwords import Passwords, TooManyChecksError
+from emailproxy.oauth.passwords import Passwords
 from emailproxy.oauth.sealing import SealingKey, derive_key
 from emailproxy.secret import Secret
 from tests.clocks import PatientClock
@@ -100,28 +100,6 @@ async def test_other_counts_are_tried(derivations: Derivations) -> None:
     assert key is not None
     assert key.iterations == 3
     assert derivations.count == 3
-
-
-async def test_the_queue_of_one_account_is_bounded_and_others_go_on() -> None:
-    known = Passwords(threads=1)
-    refused = 0
-
-    async def guess(number: int) -> None:
-        nonlocal refused
-        try:
-            assert await unlock(known, Secret(f"guess {number}")) is None
-        except TooManyChecksError:
-            refused += 1
-
-    async with trio.open_nursery() as nursery:
-        for number in range(module.MAX_WAITING + 5):
-            nursery.start_soon(guess, number)
-        await trio.testing.wait_all_tasks_blocked()
-        with trio.fail_after(5):
-            other = await known.unlock("bob", RIGHT, salt=SALT, candidates=(3,), sealed=SEALED)
-        assert other is not None
-    assert refused == 5
-    assert await unlock(known, RIGHT) is not None, "the queue is empty again"
 
 
 async def test_a_cancelled_check_is_not_lost(derivations: Derivations) -> None:

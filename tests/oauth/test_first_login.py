@@ -1,0 +1,99 @@
+"""Who may set the password of an account for which nobody vouches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from emailproxy.config.model import MailProtocol, SealedSecret, Server, Settings
+from emailproxy.failures import FailureKind
+
+from .support import PASSWORD, WRONG, failure, grant, refusal, sealed_record, token, unattended, world
+
+ACCOUNT = unattended("client_credentials")
+PUBLIC = Server("IMAP-1993", MailProtocol.IMAP, 1993, "imap.example.com", 993)
+LOCAL = replace(PUBLIC, local_address="127.0.0.1")
+
+
+async def test_a_public_listener_lets_nobody_be_the_first(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        refused = (await failure(w, account=ACCOUNT, server=PUBLIC)).failure
+        assert refused.kind is FailureKind.MISCONFIGURED
+        assert "trust_first_login = True" in refused.detail
+        assert f"emailproxy passwords add {ACCOUNT.name}" in refused.detail
+        assert "[IMAP-1993]" in refused.detail
+        assert not w.provider.requests
+        assert not w.records.stored
+
+
+@pytest.mark.parametrize(
+    ("server", "settings"),
+    [
+        (LOCAL, Settings()),
+        (replace(PUBLIC, local_address="localhost"), Settings()),
+        (replace(PUBLIC, local_address="::1"), Settings()),
+        (PUBLIC, Settings(trust_first_login=True)),
+        (None, Settings()),
+    ],
+)
+async def test_who_may_be_the_first(autojump_clock: MockClock, server: Server | None, settings: Settings) -> None:
+    async with world(grant(), settings=settings) as w:
+        assert await token(w, account=ACCOUNT, server=server) == "new-access"
+
+
+async def test_an_account_with_a_record_has_had_its_first_login(autojump_clock: MockClock) -> None:
+    async with world(grant(), record=sealed_record(refresh=None)) as w:
+        assert (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
+        assert await token(w, account=ACCOUNT, server=PUBLIC) == "new-access"
+
+
+async def test_after_a_first_login_on_this_machine_the_others_may_come(autojump_clock: MockClock) -> None:
+    async with world(grant()) as w:
+        await token(w, account=ACCOUNT, server=LOCAL)
+        assert await token(w, account=ACCOUNT, server=PUBLIC) == "new-access"
+        assert (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
+
+
+async def test_the_provider_vouches_where_it_checks_the_password(autojump_clock: MockClock) -> None:
+    async with world(grant()) as w:
+        assert await token(w, account=unattended("password"), server=PUBLIC) == "new-access"
+    settings = Settings(use_login_password_as_client_credentials_secret=True)
+    account = replace(ACCOUNT, client_secret=None)
+    async with world(refusal("invalid_client"), grant(), settings=settings) as w:
+        assert (await failure(w, WRONG, account, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
+        assert await token(w, PASSWORD, account, server=PUBLIC) == "new-access"
+        assert w.provider.requests[1]["client_secret"] == PASSWORD.reveal()
+
+
+async def test_the_password_is_no_secret_beside_a_real_one(autojump_clock: MockClock) -> None:
+    settings = Settings(use_login_password_as_client_credentials_secret=True)
+    async with world(settings=settings) as w:
+        assert (await failure(w, account=ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.MISCONFIGURED
+
+
+async def test_a_secret_that_the_password_opens_vouches(autojump_clock: MockClock) -> None:
+    sealed = sealed_record(access="sealed-secret", refresh=None)
+    assert sealed.access_token is not None
+    assert sealed.token_salt is not None
+    inherited = SealedSecret(sealed.access_token, sealed.token_salt, sealed.token_iterations or 0)
+    account = replace(ACCOUNT, client_secret=None, inherited_secret=inherited)
+    async with world(grant()) as w:
+        assert (await failure(w, WRONG, account, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
+        assert await token(w, account=account, server=PUBLIC) == "new-access"
+        assert w.provider.requests[0]["client_secret"] == "sealed-secret"
+
+
+async def test_a_person_vouches(autojump_clock: MockClock) -> None:
+    async with world(grant(refresh="r")) as w, trio.open_nursery() as nursery:
+        got: list[str] = []
+
+        async def login() -> None:
+            got.append(await token(w, server=PUBLIC))
+
+        nursery.start_soon(login)
+        await w.person()
+        await trio.sleep(1)
+        assert got == ["new-access"]
