@@ -12,7 +12,7 @@ from typing import Final
 
 from emailproxy.causes.base import Cause, Meaning
 
-__all__ = ["MAIL_SERVER", "Row", "Token", "refusal_cause"]
+__all__ = ["MAIL_SERVER", "Row", "Token", "holder_of", "refusal_cause", "unknown_refusal"]
 
 _T: Final = Meaning.TEMPORARY
 
@@ -24,7 +24,7 @@ _SMTP_AUTH: Final = (
     "learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/authenticated-client-smtp-submission"
 )
 _REGISTER: Final = (
-    "register the app in Exchange with the object id of the *enterprise application* (the app registration's looks the "
+    "register the app in Exchange with the object id of the enterprise application (the app registration's looks the "
     "same and does not work): New-ServicePrincipal -AppId CLIENT_ID -ObjectId OBJECT_ID; then Add-MailboxPermission "
     "-Identity MAILBOX -User OBJECT_ID -AccessRights FullAccess"
 )
@@ -391,3 +391,15 @@ def refusal_cause(protocol: str, words: str, token: Token) -> Cause | None:
         if protocol in row.protocols and row.token in (None, token) and row.cause.said.casefold() in folded:
             return row.cause
     return None
+
+
+def unknown_refusal(*, temporary: bool) -> str:
+    """What to do about words that nobody knows."""
+    if temporary:
+        return "the server says that trying later may help"
+    return "check oauth2_scope, that this mailbox's own user authorised the account, and that it allows this protocol"
+
+
+def holder_of(flow: str) -> Token:
+    """Whom a token stands for that comes by this ``oauth2_flow``."""
+    return Token.APPLICATION if flow == "client_credentials" else Token.PERSON

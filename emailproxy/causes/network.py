@@ -50,6 +50,14 @@ NETWORK: Final[tuple[Cause, ...]] = (
         _T,
     ),
     Cause(
+        "silent-server",
+        "the server says nothing: if this port speaks TLS from the first octet (IMAP 993, POP 995, SMTP 465), remove "
+        "server_starttls; else it is overloaded, try later",
+        "RFC 8314 section 3",
+        "did not answer in time",
+        _T,
+    ),
+    Cause(
         "not-tls",
         "the server does not speak TLS from the first octet on this port: set server_starttls = True, or use the port "
         "that does (IMAP 993, POP 995, SMTP 465)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ import trio
 
 from emailproxy.causes.base import Cause
 from emailproxy.causes.lookup import cause_told
-from emailproxy.causes.mail_server import Token
+from emailproxy.causes.mail_server import Token, holder_of
 from emailproxy.config import Account, Config
 from emailproxy.doctor.claims import claims_in, facts_of, judge_claims
 from emailproxy.doctor.findings import Examination, Finding, Outcome, ProblemError, Verdict
@@ -32,6 +33,9 @@ __all__ = ["AccountExamination"]
 
 TOKEN_LIMIT: Final = 90.0
 """Seconds for a token: two requests of 30 s, the pause between, and a turn to wait for."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9@._+-]{1,254}")
+"""What may stand in a command that somebody copies into a shell."""
 
 _WRONG_PASSWORD: Final = Cause(
     "wrong-mail-password",
@@ -64,7 +68,7 @@ class AccountExamination:
     @property
     def holder(self) -> Token:
         """Whom a token of this account stands for."""
-        return Token.APPLICATION if self.account.oauth2_flow == "client_credentials" else Token.PERSON
+        return holder_of(self.account.oauth2_flow)
 
     async def run(self, targets: Sequence[Target]) -> None:
         """All steps; `targets` are those that may see the token and can be reached."""
@@ -105,19 +109,37 @@ class AccountExamination:
             return
         claims = claims_in(tokens[0].value)
         if claims is not None:
-            protocols = list(dict.fromkeys(target.protocol.value for target in targets))
-            for verdict in judge_claims(claims, self.account.name, protocols, self.now()):
+            protocols = list(dict.fromkeys(target.server.protocol.value for target in targets))
+            for verdict in judge_claims(claims, self._names(), protocols, self.now()):
                 advice = verdict.cause.advice if verdict.cause is not None else ""
                 self.examination.report(
                     Finding(self.subject, "claims", verdict.outcome, verdict.told, advice, verdict.cause)
                 )
         for target in targets:
-            await self.examination.attempt(str(target), "login", partial(self._login, broker, tokens, target))
+            await self.examination.attempt(str(target), "login", partial(self._logged_in, broker, tokens, target))
+
+    async def _logged_in(self, broker: TokenBroker, tokens: list[AccessToken], target: Target) -> Verdict:
+        """The same as `_login`, with advice that names this mailbox and this application where it is known."""
+        try:
+            return await self._login(broker, tokens, target)
+        except ProblemError as problem:
+            readable = (claims_in(token.value) for token in reversed(tokens))
+            claims = facts_of(next((each for each in readable if each is not None), {}))
+            known = {
+                "MAILBOX": self.account.user_at(target.server.protocol),
+                "OBJECT_ID": claims.get("oid", "") if self.holder is Token.APPLICATION else "",
+                "CLIENT_ID": claims.get("appid", ""),
+            }
+            for name, value in known.items():
+                if _PLAIN.fullmatch(value):
+                    problem.advice = problem.advice.replace(name, value)
+            raise
 
     async def _login(self, broker: TokenBroker, tokens: list[AccessToken], target: Target) -> Verdict:
         """Log in; as in a real login, a token that is refused is replaced once, since it may have been revoked."""
+        user = self.account.user_at(target.server.protocol)
         try:
-            return await try_login(target, self.account.name, tokens[-1].value, self.holder, self.tls)
+            return await try_login(target.server, user, tokens[-1].value, self.holder, self.tls)
         except RefusedError as refused:
             if len(tokens) > 1:
                 raise
@@ -125,7 +147,7 @@ class AccountExamination:
                 tokens.append(await self._token(broker, tokens[-1]))
             except ProblemError:
                 raise refused from None
-        return await try_login(target, self.account.name, tokens[-1].value, self.holder, self.tls)
+        return await try_login(target.server, user, tokens[-1].value, self.holder, self.tls)
 
     async def _token(self, broker: TokenBroker, refused: AccessToken | None) -> AccessToken:
         """Raises ProblemError."""
@@ -151,6 +173,11 @@ class AccountExamination:
         if not kept.sealed:
             told += "; nothing was stored, since the first login with a mail client sets the mail password"
         return Verdict(told, facts=facts)
+
+    def _names(self) -> set[str]:
+        """Who may be meant by the token's user."""
+        account = self.account
+        return {account.name, account.identity, *(user for _, user in account.protocol_users)}
 
     def _unsaved(self) -> bool:
         status = self.status.status

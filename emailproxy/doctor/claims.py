@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -69,12 +69,14 @@ def facts_of(claims: Mapping[str, object]) -> dict[str, str]:
     return facts
 
 
-def judge_claims(claims: Mapping[str, object], account: str, protocols: Iterable[str], now: float) -> list[Verdict]:
+def judge_claims(
+    claims: Mapping[str, object], names: Collection[str], protocols: Iterable[str], now: float
+) -> list[Verdict]:
     """What is worth saying about each claim that a mail login depends on; a `Verdict` that failed is one too.
 
     Args:
         claims: the token's.
-        account: whose mailbox is meant.
+        names: the account and whoever logs in for it.
         protocols: ``IMAP``, ``POP``, ``SMTP``: what it is to be used for.
         now: Unix time by our clock.
     """
@@ -94,7 +96,7 @@ def judge_claims(claims: Mapping[str, object], account: str, protocols: Iterable
             told = f"{cause.said} (it has {' '.join(granted) or 'none at all'})"
             verdicts.append(Verdict(told, Outcome.FAILED, cause=cause))
     user = next((_text(claims[name]) for name in ("upn", "unique_name", "preferred_username") if name in claims), "")
-    if person and user and user.casefold() != account.casefold():
+    if person and user and user.casefold() not in {name.casefold() for name in names}:
         verdicts.append(Verdict(f"the account was {OTHER_USER.said} {user}", Outcome.WARNING, cause=OTHER_USER))
     return verdicts
 

@@ -13,20 +13,16 @@ from typing import Final
 import trio
 
 from emailproxy.causes.network import connection_cause
-from emailproxy.config import MailProtocol
+from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Connection, Scratch
 from emailproxy.dialling import Dialler
 from emailproxy.doctor.findings import ProblemError
-from emailproxy.doctor.targets import Target
 from emailproxy.protocols.events import NeedData, StartTls, Upstream, UpstreamEvent
-from emailproxy.protocols.imap import UpstreamImap
 from emailproxy.protocols.lines import ReceiveBuffer, TooLongError
-from emailproxy.protocols.pop3 import UpstreamPop3
 from emailproxy.protocols.sasl import UpstreamLogin
-from emailproxy.protocols.smtp import UpstreamSmtp
 from emailproxy.protocols.wording import printable
 from emailproxy.tls import UpstreamTls
-from emailproxy.upstream import CONNECT_LIMIT
+from emailproxy.upstream import CONNECT_LIMIT, ClientHello, machine_for, reason
 
 __all__ = ["Conversation", "connected", "deadline", "problem_of"]
 
@@ -49,8 +45,10 @@ def deadline(seconds: float, doing: str) -> Iterator[None]:
             yield
     except trio.TooSlowError:
         raise problem_of(f"it did not {doing} in time ({seconds:g} s)") from None
+    except ssl.SSLCertVerificationError as error:
+        raise problem_of(error.verify_message) from None
     except OSError as error:
-        raise problem_of(_words(error)) from None
+        raise problem_of(reason(error)) from None
 
 
 def problem_of(words: str) -> ProblemError:
@@ -62,11 +60,13 @@ def problem_of(words: str) -> ProblemError:
 class Conversation:
     """One connection to `server`; made by `connected`."""
 
-    def __init__(self, server: Target, connection: Connection, tls: UpstreamTls, login: UpstreamLogin | None) -> None:
+    def __init__(
+        self, server: MailServer, connection: Connection, tls: UpstreamTls, login: UpstreamLogin | None
+    ) -> None:
         self._server = server
         self._connection = connection
         self._tls = tls
-        self.machine: Upstream = _machine(server, login)
+        self.machine: Upstream = machine_for(server, login, ClientHello())
         self._behind = ReceiveBuffer()
 
     @property
@@ -132,7 +132,7 @@ class Conversation:
 
 
 @asynccontextmanager
-async def connected(server: Target, tls: UpstreamTls, login: UpstreamLogin | None) -> AsyncIterator[Conversation]:
+async def connected(server: MailServer, tls: UpstreamTls, login: UpstreamLogin | None) -> AsyncIterator[Conversation]:
     """A TCP connection to `server`, closed at the end of the block.
 
     Raises:
@@ -145,25 +145,3 @@ async def connected(server: Target, tls: UpstreamTls, login: UpstreamLogin | Non
         yield Conversation(server, connection, tls, login)
     finally:
         connection.close()
-
-
-def _machine(server: Target, login: UpstreamLogin | None) -> Upstream:
-    match server.protocol:
-        case MailProtocol.IMAP:
-            return UpstreamImap(login=login, starttls=server.starttls, sasl_ir=server.sasl_ir)
-        case MailProtocol.POP:
-            return UpstreamPop3(login=login, starttls=server.starttls)
-        case MailProtocol.SMTP:
-            return UpstreamSmtp(login=login, starttls=server.starttls, client_name="localhost")
-
-
-def _words(error: BaseException) -> str:
-    """What the system said: trio reports several failed addresses as one error with a cause."""
-    cause = error.__cause__
-    if isinstance(cause, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_words(each) for each in cause.exceptions))
-    if isinstance(cause, OSError):
-        return _words(cause)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{error.verify_message}"
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

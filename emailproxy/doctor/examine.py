@@ -149,7 +149,7 @@ class _Whole:
 
     def _targets(self, account: Account | None) -> list[Target]:
         """The servers to look at; those that `account`'s token is not for are told and left out."""
-        found = targets(self.config, self.sections)
+        found = targets(self.config, account, self.sections)
         if account is None or self.sections:
             return found
         own = []

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from emailproxy.causes.base import Meaning
-from emailproxy.causes.mail_server import Token, refusal_cause
+from emailproxy.causes.mail_server import Token, refusal_cause, unknown_refusal
 from emailproxy.causes.network import connection_cause
-from emailproxy.config import MailProtocol
+from emailproxy.config import MailProtocol, MailServer
 from emailproxy.doctor.conversation import Conversation, connected, deadline
 from emailproxy.doctor.findings import ProblemError, Verdict
-from emailproxy.doctor.targets import Target
 from emailproxy.protocols.events import LoggedIn, LoginRefused
 from emailproxy.protocols.sasl import TokenExchange, UpstreamLogin
 from emailproxy.secret import Secret
@@ -37,11 +36,11 @@ class RefusedError(ProblemError):
     """The server does not want this token, and perhaps another one."""
 
 
-async def try_login(target: Target, user: str, token: Secret, holder: Token, tls: UpstreamTls) -> Verdict:
-    """Log in to `target` as `user`.
+async def try_login(server: MailServer, user: str, token: Secret, holder: Token, tls: UpstreamTls) -> Verdict:
+    """Log in to `server` as `user`.
 
     Args:
-        target: the server.
+        server: where.
         user: the user name.
         token: the access token.
         holder: whom the token stands for.
@@ -51,49 +50,45 @@ async def try_login(target: Target, user: str, token: Secret, holder: Token, tls
         RefusedError: the server refused.
         ProblemError: it did not get that far.
     """
-    login = UpstreamLogin(user=user, token=token, host=target.address, port=target.port)
-    async with connected(target, tls, login) as conversation:
-        if not target.starttls:
+    login = UpstreamLogin(user=user, token=token, host=server.address, port=server.port)
+    async with connected(server, tls, login) as conversation:
+        if not server.starttls:
             with deadline(CONNECT_LIMIT, "finish the TLS handshake"):
                 await conversation.secure()
         with deadline(LOGIN_LIMIT, "answer the login"):
             event = await conversation.finish()
         if isinstance(event, LoginRefused):
-            raise _refused(target, event, holder)
+            raise _refused(server, event, holder)
         if not isinstance(event, LoggedIn):
             told = str(getattr(event, "detail", event))
-            cause = refusal_cause(target.protocol.value, told, holder) or connection_cause(told)
+            cause = refusal_cause(server.protocol.value, told, holder) or connection_cause(told)
             raise ProblemError(told, cause)
         words = TokenExchange(login, ()).words
-        await _look(target, conversation, holder, words)
+        await _look(server, conversation, holder, words)
         return Verdict(f"logged in; the server said {words(' '.join(event.lines))!r}")
 
 
-def _refused(target: Target, refused: LoginRefused, holder: Token) -> ProblemError:
+def _refused(server: MailServer, refused: LoginRefused, holder: Token) -> ProblemError:
     challenge = f"; challenge {refused.challenge}" if refused.challenge else ""
     told = f"the server said {refused.reply!r}{challenge}"
-    cause = refusal_cause(target.protocol.value, told, holder)
-    advice = "" if cause is not None else _advice(refused.temporary)
+    cause = refusal_cause(server.protocol.value, told, holder)
+    advice = "" if cause is not None else unknown_refusal(temporary=refused.temporary)
     if refused.temporary or (cause is not None and cause.meaning is Meaning.TEMPORARY):
         return ProblemError(told, cause, advice)
     return RefusedError(told, cause, advice)
 
 
-def _advice(temporary: bool) -> str:
-    if temporary:
-        return "the server says that trying later may help"
-    return "check oauth2_scope, that this mailbox's own user authorised the account, and that it allows this protocol"
-
-
-async def _look(target: Target, conversation: Conversation, holder: Token, words: Callable[[bytes | str], str]) -> None:
+async def _look(
+    server: MailServer, conversation: Conversation, holder: Token, words: Callable[[bytes | str], str]
+) -> None:
     """Raises ProblemError: logged in, and yet not let in."""
     with deadline(LOGIN_LIMIT, "answer"):
-        look = _LOOKS.get(target.protocol)
+        look = _LOOKS.get(server.protocol)
         if look is not None:
             command, good = look
             answer = await conversation.ask(command)
             if good.fullmatch(answer) is None:
                 told = f"logged in, but to {command} the server said {words(answer)!r}"
-                cause = refusal_cause(target.protocol.value, told, holder)
+                cause = refusal_cause(server.protocol.value, told, holder)
                 raise ProblemError(told, cause, "" if cause else "ask whoever runs the server what that means")
         await conversation.leave()

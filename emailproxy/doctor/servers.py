@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from emailproxy.causes.base import Cause
-from emailproxy.config import MailProtocol
+from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Connection, Scratch
 from emailproxy.dialling import Dialler
 from emailproxy.doctor.conversation import Conversation, connected, deadline, problem_of
@@ -49,11 +49,11 @@ _MECHANISMS: Final = {
 
 async def examine_server(examination: Examination, target: Target, tls: UpstreamTls, now: Callable[[], float]) -> bool:
     """Look the name up, connect, shake hands, ask for capabilities; whether a login may be tried."""
-    subject = str(target)
+    subject, server = str(target), target.server
 
     async def look_up() -> Verdict:
         with deadline(CONNECT_LIMIT, "answer"):
-            found = await trio.socket.getaddrinfo(target.address, target.port, type=trio.socket.SOCK_STREAM)
+            found = await trio.socket.getaddrinfo(server.address, server.port, type=trio.socket.SOCK_STREAM)
         return Verdict(", ".join(dict.fromkeys(str(entry[4][0]) for entry in found)))
 
     return await examination.attempt(subject, "DNS", look_up) and await _Talk(examination, target, tls, now).run()
@@ -75,12 +75,12 @@ class _Talk:
 
             async def connect() -> Verdict:
                 nonlocal conversation
-                conversation = await stack.enter_async_context(connected(self.target, self.tls, None))
+                conversation = await stack.enter_async_context(connected(self.target.server, self.tls, None))
                 return Verdict("connected")
 
             async def secure() -> Verdict:
                 assert conversation is not None
-                if self.target.starttls:
+                if self.target.server.starttls:
                     with deadline(PROBE_LIMIT, "answer"):
                         event = await conversation.proceed()
                     if not isinstance(event, StartTls):
@@ -89,9 +89,9 @@ class _Talk:
                     with deadline(CONNECT_LIMIT, "finish the TLS handshake"):
                         await conversation.secure()
                 except ProblemError as problem:
-                    shown = await _shown_certificate(self.target) if _is_about_trust(problem) else ""
+                    shown = await _shown_certificate(self.target.server) if _is_about_trust(problem) else ""
                     raise ProblemError(f"{problem.told}{shown}", problem.cause) from None
-                if self.target.starttls:
+                if self.target.server.starttls:
                     conversation.machine.secured()
                 assert conversation.tls is not None
                 return describe_tls(conversation.tls, self.now())
@@ -102,7 +102,7 @@ class _Talk:
                     last = await conversation.proceed()
                 if not isinstance(last, CapabilitiesReceived):
                     raise problem_of(str(getattr(last, "detail", last)))
-                return _capabilities(self.target.protocol, last.capabilities)
+                return _capabilities(self.target.server.protocol, last.capabilities)
 
             return (
                 await attempt(subject, "connect", connect)
@@ -154,19 +154,19 @@ def _is_about_trust(problem: ProblemError) -> bool:
     return problem.cause is not None and problem.cause.source.startswith("docs.openssl.org")
 
 
-async def _shown_certificate(target: Target) -> str:
+async def _shown_certificate(server: MailServer) -> str:
     """Whose certificate a server shows that is not trusted: nothing is said to it. Empty if that cannot be seen."""
-    if target.starttls:
+    if server.starttls:
         return ""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # only looked at, and closed
     try:
         with trio.fail_after(CONNECT_LIMIT):
-            connection = Connection(await Dialler().dial(target.address, target.port), Scratch())
+            connection = Connection(await Dialler().dial(server.address, server.port), Scratch())
             try:
                 await connection.start_tls(
-                    lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_hostname=target.address)
+                    lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_hostname=server.address)
                 )
                 assert connection.tls is not None
                 der = connection.tls.getpeercert(binary_form=True)

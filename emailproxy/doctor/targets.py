@@ -11,26 +11,23 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from emailproxy.config import Account, Config, MailProtocol
+from emailproxy.config import Account, Config, MailProtocol, MailServer
 
 __all__ = ["Target", "is_foreign", "targets"]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A mail server."""
+    """A mail server, and how it comes into question."""
 
-    protocol: MailProtocol
-    address: str
-    port: int
-    starttls: bool
-    sasl_ir: bool
+    server: MailServer
     section: str
-    """The first section that leads there."""
+    """The first listener that leads there."""
+    chosen: bool
+    """The account itself names it, or its provider does."""
 
     def __str__(self) -> str:
-        host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{self.protocol.value} {host}:{self.port}"
+        return f"{self.server.protocol.value} {self.server}"
 
 
 _FAMILIES: Final = (
@@ -46,40 +43,47 @@ _FAMILIES: Final = (
 """Providers whose servers are known by name."""
 
 
-def targets(config: Config, sections: Iterable[str] = ()) -> list[Target]:
-    """The mail servers behind the listeners of `config`, each once.
+def targets(config: Config, account: Account | None, sections: Iterable[str] = ()) -> list[Target]:
+    """The mail servers that logins go to, each once.
 
     Args:
         config: the configuration.
+        account: only where this one logs in.
         sections: only what these listeners lead to; none: all.
     """
     wanted = {section.casefold() for section in sections}
     found: dict[tuple[MailProtocol, str, int], Target] = {}
-    for server in config.servers:
-        if not wanted or server.section.casefold() in wanted:
-            key = server.protocol, server.server_address.casefold(), server.server_port
-            found.setdefault(
-                key,
-                Target(
-                    server.protocol,
-                    server.server_address,
-                    server.server_port,
-                    server.server_starttls,
-                    server.sasl_ir,
-                    server.section,
-                ),
-            )
+
+    def note(server: MailServer | None, section: str, *, chosen: bool) -> None:
+        if server is not None:
+            key = server.protocol, server.address.casefold(), server.port
+            found.setdefault(key, Target(server, section, chosen))
+
+    for listener in config.servers:
+        if wanted and listener.section.casefold() not in wanted:
+            continue
+        if account is None:
+            note(listener.mail_server, listener.section, chosen=False)
+        else:
+            destination = account.mail_server(listener)
+            note(destination, listener.section, chosen=destination != listener.mail_server)
+    if account is None and not wanted:
+        for server in config.mail_servers():
+            note(server, "", chosen=True)
     return list(found.values())
 
 
 def is_foreign(account: Account, target: Target) -> bool:
     """Whether `target` is known to belong to another provider than the one that `account` gets its tokens from."""
-    issuer = (urlsplit(account.token_url).hostname or "").casefold()
+    if target.chosen:
+        return False
+    issuer = urlsplit(account.token_url).hostname or ""
+    host = target.server.address
     for issuers, servers in _FAMILIES:
         if _ends(issuer, issuers):
-            return not _ends(target.address, servers) and any(_ends(target.address, other) for _, other in _FAMILIES)
+            return not _ends(host, servers) and any(_ends(host, other) for _, other in _FAMILIES)
     # Somebody's own provider: not to be shown to the large ones.
-    return any(_ends(target.address, servers) for _, servers in _FAMILIES)
+    return any(_ends(host, servers) for _, servers in _FAMILIES)
 
 
 def _ends(host: str, names: tuple[str, ...]) -> bool:

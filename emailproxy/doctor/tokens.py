@@ -98,6 +98,10 @@ class _Unattended:
         return True
 
     @property
+    def confirms_password(self) -> bool:
+        return self._flow.confirms_password
+
+    @property
     def provider_checks_password(self) -> bool:
         return self._flow.provider_checks_password
 
