@@ -23,7 +23,9 @@ from emailproxy.config.flows import (
 )
 from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
+from emailproxy.config.presets import OF_PROVIDER, PRESET_OPTIONS, completed_account
 from emailproxy.config.providers import refresh_tokens_of
+from emailproxy.config.routes import ROUTE_OPTIONS, check_aliases, inherited, read_route
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
@@ -45,6 +47,8 @@ ACCOUNT_OPTIONS: Final = frozenset(
         "refresh_tokens",
     }
     | FLOW_OPTIONS
+    | PRESET_OPTIONS
+    | ROUTE_OPTIONS
 )
 CACHED_OPTIONS: Final = frozenset(
     {
@@ -88,7 +92,7 @@ def read_accounts(
                 "write allow_catch_all_accounts = True into [emailproxy], or remove the section",
             )
             continue
-        options = _merged(section, templates if catch_all else {})
+        options = _merged(section, templates if catch_all else {}, findings)
         if not is_template and section.own <= CACHED_OPTIONS | DOCUMENTATION and _incomplete(options):
             findings.warn(
                 section.name,
@@ -110,6 +114,7 @@ def read_accounts(
             if catch_all:
                 account = replace(account, inherited_secret=_inherited_secret(section.name, templates, findings))
             (caught if is_template else accounts)[section.name] = account
+    check_aliases(accounts, findings)
     for section in sections.values():
         if "@" not in section.name and {"token_url", "client_id"} & section.own:
             findings.warn(
@@ -118,14 +123,19 @@ def read_accounts(
     return accounts, caught
 
 
-def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Option]:
-    """The section's options over its domain's over the global ones; cached options only from the section itself."""
+def _merged(section: Section, templates: Mapping[str, Section], findings: Findings) -> dict[str, Option]:
+    """The section's options over its domain's over the global ones, and below them all what its provider fills in.
+
+    Cached options come only from the section itself.
+    """
     merged: dict[str, Option] = {}
     for source in (*_templates_of(section.name, templates), section):
+        if source.options.get("provider", "").strip():
+            merged = {name: option for name, option in merged.items() if name not in OF_PROVIDER}
         for name in source.options:
-            if name in ACCOUNT_OPTIONS:
+            if name in ACCOUNT_OPTIONS and (source is section or inherited(name)):
                 merged[name] = Option.of(source, name, source.name if name in source.own else section.name)
-    return merged
+    return completed_account(section.name, merged, Reader(section.name, merged, findings))
 
 
 def _templates_of(name: str, templates: Mapping[str, Section]) -> list[Section]:
@@ -228,7 +238,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
     secret = reader.text("client_secret")
     if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
         return None
-    return Account(
+    account = Account(
         name=name,
         section=name,
         oauth2_flow=flow,
@@ -246,6 +256,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         jwt_key_path=reader.path("jwt_key_path"),
         refresh_tokens=_read_refresh_tokens(reader),
     )
+    return read_route(reader, account) if len(findings.faults) == before else None
 
 
 def _read_refresh_tokens(reader: Reader) -> RefreshTokens:

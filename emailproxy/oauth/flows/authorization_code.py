@@ -62,7 +62,7 @@ def _authorization_url(grant: Grant, state: str, verifier: str | None) -> str:
     if not account.permission_url or not account.redirect_uri:
         raise TokenEndpointError.misconfigured("the flow authorization_code needs permission_url and redirect_uri")
     # Google gives a refresh token only if asked so, every other provider ignores it. The hint spares typing.
-    extra: dict[str, str] = {"access_type": "offline", "login_hint": account.name}
+    extra: dict[str, str] = {"access_type": "offline", "login_hint": account.identity}
     if urlsplit(account.permission_url).hostname == "accounts.google.com":
         # A second consent would bring no refresh token otherwise.
         extra["prompt"] = "consent"

@@ -60,6 +60,11 @@ async def test_the_person_and_the_code() -> None:
     ]
 
 
+async def test_the_person_who_is_to_sign_in_is_the_upstream_user() -> None:
+    url, _ = await run(replace(ACCOUNT, upstream_user="delegate@example.com"), Provider(grant()))
+    assert query_of(url)["login_hint"] == "delegate@example.com"
+
+
 @pytest.mark.parametrize(
     ("use_pkce", "secret", "used"),
     [(None, None, True), (None, "cs", False), (True, "cs", True), (False, None, False)],
