@@ -28,22 +28,24 @@ from typing import Final, NoReturn
 import httpx2
 import trio
 
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import Consents
-from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
+from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, wrong_password
-from emailproxy.oauth.first_login import check_first_login, password_is_secret
+from emailproxy.oauth.first_login import check_first_login
 from emailproxy.oauth.flights import Flight, Flights
-from emailproxy.oauth.flows.base import Flow, text_of_password
+from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.granting import Granter
+from emailproxy.oauth.identifying import Applications
 from emailproxy.oauth.keeping import Records
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
+from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refreshing import Refresher, margin
-from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
@@ -84,15 +86,15 @@ class TokenBroker:
         clients: Clients,
         times: TurnTimes,
     ) -> None:
-        self._clients = clients
+        application = Applications(clients, vault, settings).of
         self._flows = flows
         self._settings = settings
         self._now = now
         self._vault = vault
         self._flights = Flights(nursery)
         turns = Turns(vault.keeper, now, times=times)
-        self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
-        self._granter = Granter(vault, endpoint, consents, self._client, settings)
+        self._refresher = Refresher(vault, endpoint, turns, application, self._reread, now)
+        self._granter = Granter(vault, endpoint, consents, application, settings)
         self._forced: dict[str, deque[float]] = {}
 
     @property
@@ -309,19 +311,6 @@ class TokenBroker:
             )
         times.append(now)
 
-    async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
-        """How we identify ourselves for this login."""
-        account = login.account
-        secret = await self._clients.configured_secret(account)
-        secret = secret or (opened.client_secret if opened is not None else None)
-        if secret is None:
-            secret = await self._vault.inherited_secret(login)
-        if secret is None and account.jwt_certificate_path is not None:
-            raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
-        if secret is None and password_is_secret(login, self._settings()):
-            secret = Secret(text_of_password(login.password))
-        return await self._clients.credentials(account, secret)
-
     # --- a new grant --------------------------------------------------------------------------------------------------
 
     def _ask_for_grant(self, login: Login, *, replaces: bool) -> Flight:
@@ -340,6 +329,7 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
     sources: Sources | None = None,
+    issuers: Issuers | None = None,
     times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
@@ -356,10 +346,12 @@ async def open_broker(
         iterations: PBKDF2 rounds.
         now: Unix time.
         sources: who follows references, closed with the broker; None: those that are installed.
+        issuers: who issues assertions, closed with the broker; None: those that are installed.
         times: how long turns at single-use refresh tokens last.
     """
     async with (
         aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
+        aclosing(Proofs(now, issuers)) as proofs,
         open_endpoint(transport=transport) as endpoint,
         AsyncExitStack() as last,
         trio.open_nursery() as nursery,
@@ -374,7 +366,7 @@ async def open_broker(
             consents=consents,
             settings=settings,
             now=now,
-            clients=Clients(resolver),
+            clients=Clients(resolver, proofs),
             times=times,
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.
