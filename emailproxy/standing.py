@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emailproxy.config import Account, Config
-from emailproxy.config.flows import INTERACTIVE, NOT_OFFERED
+from emailproxy.config.flows import INTERACTIVE
 from emailproxy.status import WaitingAccount
 from emailproxy.store.base import Record
 from emailproxy.store.overview import Entry
@@ -28,8 +28,6 @@ class State(enum.Enum):
     NEVER_USED = "never_used"
     UNKNOWN = "unknown"
     """What is stored cannot be read."""
-    NOT_OFFERED = "not_offered"
-    """This version cannot log in with the account's flow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,6 @@ def standing(account: Account, entry: Entry, waiting: WaitingAccount | None, now
 def _state(
     account: Account, entry: Entry, record: Record | None, waiting: WaitingAccount | None, now: float
 ) -> tuple[State, str, int | None]:
-    if account.oauth2_flow in NOT_OFFERED:
-        return State.NOT_OFFERED, f"this version does not offer the flow {account.oauth2_flow}", None
     if entry.failure is not None:
         return State.UNKNOWN, str(entry.failure), None
     if waiting is not None:

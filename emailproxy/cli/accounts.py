@@ -26,7 +26,6 @@ _WORDS = {
     State.NEEDS_CONSENT: "needs consent",
     State.NEVER_USED: "never used",
     State.UNKNOWN: "unknown",
-    State.NOT_OFFERED: "not offered",
 }
 
 
