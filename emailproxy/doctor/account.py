@@ -158,7 +158,7 @@ class AccountExamination:
             except trio.TooSlowError:
                 raise ProblemError(f"no token within {TOKEN_LIMIT:g} s", advice="see 'token endpoint' above") from None
             except LoginFailed as error:
-                raise _problem(error, lines) from None
+                raise _problem(error, lines, self.account.name) from None
 
     def _describe(self, token: AccessToken, kept: Kept) -> Verdict:
         """What is told of a token: never the token."""
@@ -186,13 +186,14 @@ class AccountExamination:
         return any(entry.account.casefold() == self.account.name.casefold() for entry in status.unsaved)
 
 
-def _problem(error: LoginFailed, lines: list[str]) -> ProblemError:
+def _problem(error: LoginFailed, lines: list[str], account: str) -> ProblemError:
     """What the broker said, with what it logged on the way if that says more."""
     told = str(error)
     if NO_TOKENS.said in told:
         refusals = [line for line in lines if "needs a new grant" in line]
         if not refusals:
-            return ProblemError("there are no tokens of this account yet", NO_TOKENS)
+            advice = NO_TOKENS.advice.replace("ACCOUNT", account) if _PLAIN.fullmatch(account) else ""
+            return ProblemError("there are no tokens of this account yet", NO_TOKENS, advice)
         told = refusals[-1]
     if error.failure.kind is FailureKind.WRONG_CREDENTIALS and "mail password" in told:
         return ProblemError(told, _WRONG_PASSWORD)

@@ -35,7 +35,7 @@ __all__ = ["NO_TOKENS", "Kept", "kept_of", "opened_broker", "overheard"]
 
 NO_TOKENS: Final = Cause(
     "needs-authorisation",
-    "log in with the mail client once, and complete the authorisation that the proxy's log then names",
+    "authorise the account: emailproxy authorise ACCOUNT",
     "docs/operation.md",
     "needs a person's authorisation",
 )

@@ -112,7 +112,7 @@ async def test_an_account_that_nobody_authorised_yet(tmp_path: Path) -> None:
             assert await patient.examine() == 1
         finding = patient.finding("token")
         assert finding.told == "there are no tokens of this account yet"
-        assert "authoris" in finding.advice
+        assert finding.advice == f"authorise the account: emailproxy authorise {USER}"
         assert patient.provider.counters.token_requests == {"": 1}
 
 
