@@ -107,6 +107,11 @@ class TokenBroker:
         """How many accounts have a newer refresh token than the store, on purpose."""
         return self._vault.keeper.deferred
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The accounts whose refresh token the provider refused for good, and why."""
+        return self._vault.keeper.refused
+
     def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
         """A token from memory, if `password` is right and the token good for a while; the common case of a login.
 
@@ -137,6 +142,42 @@ class TokenBroker:
         Raises:
             LoginFailed: there is no token, and why.
         """
+        return await self._answer(self._login(account, password, client, server), refused)
+
+    async def authorise(
+        self, account: Account, password: Secret, *, again: bool = False, replace: bool = False
+    ) -> AccessToken:
+        """A token for `account` on behalf of the operator, who may ask for more than a mail client.
+
+        Args:
+            account: whom the token is for.
+            password: the mail password.
+            again: get a new grant even if the old one works.
+            replace: if it is not the password that seals the stored tokens, it will be: there is a new grant, whose
+                tokens replace them.
+
+        Raises:
+            LoginFailed: there is no token, and why.
+        """
+        login = self._login(account, password, "", None)
+        try:
+            await self._vault.open(login, fresh=True, certain=True)
+        except WrongPasswordError as error:
+            if not replace or self._seals_client_secret(login, error.record):
+                hint = "and the client secret is sealed with that password too" if replace else ""
+                raise wrong_password(login.name, hint) from None
+            again = True
+        return await (self._ask_for_grant(login, replaces=False).wait() if again else self._answer(login, None))
+
+    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
+        """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
+
+        Raises:
+            LoginFailed: always.
+        """
+        await self._vault.refuse_unknown(user, password, client)
+
+    def _login(self, account: Account, password: Secret, client: str, server: Server | None) -> Login:
         flow = self._flows.get(account.oauth2_flow)
         if flow is None:
             known = ", ".join(sorted(self._flows))
@@ -147,16 +188,8 @@ class TokenBroker:
             )
         if not password:
             raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
-        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client, server)
-        return await self._answer(login, refused)
-
-    async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
-        """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
-
-        Raises:
-            LoginFailed: always.
-        """
-        await self._vault.refuse_unknown(user, password, client)
+        digest = self._vault.passwords.digest(account.name, password)
+        return Login(account, flow, password, digest, client, server)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
@@ -208,8 +241,7 @@ class TokenBroker:
         """
         if not self._settings().delete_account_token_on_password_error:
             raise wrong_password(login.name)
-        sealed = record.client_secret_encrypted is not None or login.account.inherited_secret is not None
-        if login.account.client_secret is None and sealed:
+        if self._seals_client_secret(login, record):
             raise wrong_password(login.name, "and the client secret is sealed with that password too")
         if login.flow.provider_checks_password:
             if self._vault.passwords.judged_wrong(login.digest):
@@ -223,6 +255,12 @@ class TokenBroker:
             self._ask_for_grant(login, replaces=True)
             raise wrong_password(login.name, "if it was changed on purpose, complete the authorisation in the log")
         raise wrong_password(login.name)
+
+    @staticmethod
+    def _seals_client_secret(login: Login, record: Record) -> bool:
+        """Whether the right password is needed for the client secret as well, so that no judge can do without it."""
+        sealed = record.client_secret_encrypted is not None or login.account.inherited_secret is not None
+        return login.account.client_secret is None and sealed
 
     # --- a flight -----------------------------------------------------------------------------------------------------
 
