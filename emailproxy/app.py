@@ -25,6 +25,7 @@ from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import open_broker
+from emailproxy.reporting import Reporter
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
 from emailproxy.store.seeded import SeededStore
@@ -112,6 +113,7 @@ class Proxy:
             trio.open_nursery() as background,
         ):
             log.info("tokens are kept in %s", store.address)
+            reporter = Reporter(lambda: self._config, records, broker)
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
             services = Services(lambda: self._config, broker, upstreams, Throttle())
@@ -123,6 +125,8 @@ class Proxy:
                     if bound:
                         background.start_soon(self._probe, upstreams)
                         background.start_soon(self._receive_consent, consents)
+                        background.start_soon(reporter.await_store)
+                        background.start_soon(reporter.keep_status)
                         task_status.started()
                         await self._stopping.wait()
                         listeners.stop()

@@ -14,6 +14,7 @@ import trio
 from emailproxy import app
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.config import load
+from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
@@ -128,6 +129,29 @@ async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: P
         await client.stream.aclose()
     assert path.read_text() == before
     assert USER in (tmp_path / "tokens.cache").read_text()
+
+
+async def test_a_reload_follows_references_again(
+    tmp_path: Path,
+    provider: Provider,
+    free_port: FreePort,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "emailproxy.config"
+    monkeypatch.setenv("EMAILPROXY_TEST_HOST", "localhost")
+    text = section(free_port(), provider) + account(provider)
+    path.write_text(text.replace("server_address = localhost", "server_address = env:EMAILPROXY_TEST_HOST"))
+    async with running(path) as proxy:
+        monkeypatch.setenv("EMAILPROXY_TEST_HOST", "127.0.0.1")
+        await proxy.reload()
+        assert [server.server_address for server in proxy.config.servers] == ["127.0.0.1"]
+        # One that leads nowhere leaves everything as it was.
+        monkeypatch.delenv("EMAILPROXY_TEST_HOST")
+        await proxy.reload()
+        assert [server.server_address for server in proxy.config.servers] == ["127.0.0.1"]
+    assert "server_address: env:EMAILPROXY_TEST_HOST is not set; set it" in caplog.text
+    assert "the one in force stays" in caplog.text
 
 
 async def test_reload(
@@ -256,3 +280,19 @@ async def test_what_servers_offer_is_known_before_the_first_login(
         greeting = await greeted_with(port, "IDLE")
         assert "XOAUTH2" not in greeting
         assert "AUTH=PLAIN" in greeting
+
+
+async def test_it_says_how_it_is_doing_while_it_runs(
+    tmp_path: Path, provider: Provider, free_port: FreePort, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    with caplog.at_level(logging.INFO):
+        async with running(path):
+            with trio.fail_after(5):
+                while (status := read_status(path).status) is None or not status.ready:
+                    await trio.sleep(0.02)
+            assert status.store == f"file:{path}"
+            assert status.health.reachable
+    assert read_status(path).presence is Presence.ABSENT
+    assert f"ready: file:{path} answers" in caplog.messages

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
+import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
+from emailproxy.secret import Secret
 from emailproxy.tls import _VERSIONS, RENEWAL, UpstreamTls, downstream_context
 
 
@@ -132,3 +136,50 @@ def test_a_client_may_be_as_old_as_min_tls_says(ca: trustme.CA, tmp_path: Path, 
     else:
         with pytest.raises(ssl.SSLError):
             connect(UpstreamTls(context), server_context)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_certificate_and_key_need_no_file(
+    ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: bool, together: bool
+) -> None:
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    used: list[tuple[str, int]] = []
+    load = ssl.SSLContext.load_cert_chain
+
+    def watch(context: ssl.SSLContext, *arguments: Any, **more: Any) -> None:
+        used.extend((str(path), Path(path).stat().st_mode & 0o077) for path in arguments if path)
+        load(context, *arguments, **more)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", watch)
+    issued = ca.issue_cert("localhost")
+    chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+    key = issued.private_key_pem.bytes()
+    if together:
+        server_context = downstream_context(Secret.from_octets(chain + key), None, "1.2")
+    else:
+        server_context = downstream_context(Secret.from_octets(chain), Secret.from_octets(key), "1.2")
+    monkeypatch.undo()
+    assert len(used) == (1 if together else 2)
+    if in_memory and hasattr(os, "memfd_create"):
+        assert all(path.startswith("/proc/self/fd/") for path, _ in used)
+    else:
+        assert all(mode == 0 for _, mode in used), "nobody else may open it"
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+    connect(UpstreamTls(trusting), server_context)
+
+
+def test_a_key_that_cannot_be_used_leaves_nothing_behind(
+    ca: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    chain = ca.issue_cert("localhost").cert_chain_pems[0].bytes()
+    with pytest.raises(ssl.SSLError) as caught:
+        downstream_context(Secret.from_octets(chain), Secret("s3cret"), "1.2")
+    assert "s3cret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -55,10 +55,11 @@ class Deadline:
 class Calls:
     """Calls the SDK, repeats what may pass, and turns what does not into the contract's errors."""
 
-    def __init__(self, where: str, identity: TokenHistory) -> None:
+    def __init__(self, where: str, identity: TokenHistory, throttle: Throttle | None = None) -> None:
+        """`throttle`: what the service asked others to wait, where several share it."""
         self.where = where
         self.identity = identity
-        self._throttle = Throttle()
+        self._throttle = throttle if throttle is not None else Throttle()
 
     def make(
         self,

@@ -11,6 +11,7 @@ from emailproxy.references.base import SecretValue
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError
 from emailproxy_backends.azure_address import VaultAddress, parsed_address
+from emailproxy_backends.throttling import Throttle
 
 if TYPE_CHECKING:
     from azure.keyvault.secrets import SecretClient
@@ -53,9 +54,9 @@ def parsed(rest: str) -> SecretAddress:
     match = _PLACE.fullmatch(place)
     if match is None:
         raise StoreAddressError(f"azure: this names no secret; {_FORM}")
-    vault = parsed_address(f"{match['vault']}{mark}{query}")
     if "/" in match["vault"].removeprefix("https://"):
         raise StoreAddressError(f"azure: there is something between the vault and /secrets/; {_FORM}")
+    vault = parsed_address(f"{match['vault']}{mark}{query}")
     if vault.lease is not None:
         raise StoreAddressError("azure: lease is an option of stores; reading a secret needs none")
     return SecretAddress(vault, match["name"], match["version"])
@@ -65,7 +66,7 @@ class AzureSource:
     """Reads secrets, with one client and one identity for each vault. Thread-safe."""
 
     def __init__(self) -> None:
-        self._clients: dict[VaultAddress, tuple[SecretClient, Identity]] = {}
+        self._clients: dict[VaultAddress, tuple[SecretClient, Identity, Throttle]] = {}
         self._lock = threading.Lock()
 
     def check(self, rest: str) -> None:
@@ -92,9 +93,9 @@ class AzureSource:
         from emailproxy_backends.azure_calls import Calls, Deadline
 
         address = parsed(rest)
-        client, identity = self._client(address.vault)
+        client, identity, throttle = self._client(address.vault)
         try:
-            found = Calls(address.text, identity).make(
+            found = Calls(address.text, identity, throttle).make(
                 "read",
                 lambda seconds: client.get_secret(
                     address.name, version=address.version, connection_timeout=seconds, read_timeout=seconds
@@ -113,11 +114,11 @@ class AzureSource:
         """Close the connections."""
         with self._lock:
             clients, self._clients = self._clients, {}
-        for client, identity in clients.values():
+        for client, identity, _ in clients.values():
             client.close()
             identity.close()
 
-    def _client(self, vault: VaultAddress) -> tuple[SecretClient, Identity]:
+    def _client(self, vault: VaultAddress) -> tuple[SecretClient, Identity, Throttle]:
         from azure.keyvault.secrets import SecretClient
 
         from emailproxy_backends.azure_calls import SDK_SETTINGS
@@ -136,5 +137,5 @@ class AzureSource:
                     **SDK_SETTINGS,
                     **tls,
                 )
-                self._clients[vault] = client, identity
+                self._clients[vault] = client, identity, Throttle()
             return self._clients[vault]

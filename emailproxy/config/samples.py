@@ -217,6 +217,9 @@ def sample(provider: str | None = None) -> str:
     return "\n\n".join([_PREFACE, *(_section(entry) for entry in chosen)])
 
 
+_ELSEWHERE: Final = "# Or where it is kept: client_secret = azure:VAULT/secrets/NAME (or aws:, gcp:, file:, env:)"
+
+
 def _section(entry: _Provider) -> str:
     rule = "# " + "-" * 118
     blocks = [f"{rule}\n# {entry.title}\n{rule}"]
@@ -225,7 +228,7 @@ def _section(entry: _Provider) -> str:
     lines += [f"permission_url = {entry.permission_url}", f"token_url = {entry.token_url}"]
     lines += [f"oauth2_scope = {entry.scope}", "redirect_uri = http://localhost:8080"]
     lines += ["use_pkce = True"] if entry.use_pkce else []
-    lines += ["client_id = *** your client id ***", *([entry.secret] if entry.secret else [])]
+    lines += ["client_id = *** your client id ***", *([entry.secret, _ELSEWHERE] if entry.secret else [])]
     blocks.append("\n".join(lines))
     if entry.more:
         blocks.append(_commented(entry.more))

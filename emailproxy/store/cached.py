@@ -28,6 +28,7 @@ from emailproxy.store.base import (
     StoreUnavailableError,
     Version,
 )
+from emailproxy.store.health import HealthRecorder, StoreHealth
 
 __all__ = ["LIST_DEADLINE", "READ_DEADLINE", "WRITE_DEADLINE", "CachedStore"]
 
@@ -81,6 +82,7 @@ class CachedStore:
         self._unsure: OrderedDict[str, None] = OrderedDict()
         # Counts the writes, so that a read which began before one does not pass for the last good answer after it.
         self._epoch = 0
+        self._books = HealthRecorder()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -100,6 +102,11 @@ class CachedStore:
     def deletion(self) -> str:
         """What becomes of a record that is deleted, a clause for people; empty if the store does not say."""
         return str(getattr(self._store, "deletion", ""))
+
+    @property
+    def health(self) -> StoreHealth:
+        """Whether the store answers, since when, and how often it was asked."""
+        return self._books.health
 
     async def load(self, account: str) -> Stored | None:
         """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
@@ -188,7 +195,7 @@ class CachedStore:
             return
         self._closed = True
         with trio.CancelScope(shield=True):
-            await self._call(self._store.close, WRITE_DEADLINE, self._writers, "close")
+            await self._attempt(self._store.close, WRITE_DEADLINE, self._writers, "close")
 
     async def _read_together(self, account: str) -> Stored | None:
         while True:
@@ -227,6 +234,16 @@ class CachedStore:
         return stored
 
     async def _call(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:
+        self._books.begun(wrote=limiter is self._writers)
+        try:
+            result = await self._attempt(function, seconds, limiter, what)
+        except StoreError as error:
+            self._books.failed(error)
+            raise
+        self._books.answered()
+        return result
+
+    async def _attempt(self, function: Callable[[], T], seconds: float, limiter: trio.CapacityLimiter, what: str) -> T:
         if not self._in_threads:
             await trio.lowlevel.checkpoint()
             return function()

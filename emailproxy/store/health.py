@@ -50,13 +50,10 @@ class HealthRecorder:
         """The state now."""
         return StoreHealth(self._reachable, self._since, self._last_error, self._reads, self._writes, self._failures)
 
-    def read(self) -> None:
-        """A read begins."""
-        self._reads += 1
-
-    def wrote(self) -> None:
-        """A write begins."""
-        self._writes += 1
+    def begun(self, *, wrote: bool) -> None:
+        """A read or a write begins."""
+        self._reads += not wrote
+        self._writes += wrote
 
     def answered(self) -> None:
         """The store did what was asked, or said why not."""

@@ -18,6 +18,7 @@ from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.sealing import Iterations, derive_key
 from emailproxy.oauth.tokens import TokenBroker, open_broker
+from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, StoreConflictError, Stored, StoreError, Version
 
@@ -203,7 +204,11 @@ def query_of(url: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def world(
-    *answers: Answer, record: Record | None = None, settings: Settings | None = None, flows: Any = None
+    *answers: Answer,
+    record: Record | None = None,
+    settings: Settings | None = None,
+    flows: Any = None,
+    sources: Sources | None = None,
 ) -> AsyncIterator[World]:
     journal: list[str] = []
     provider = Provider(*answers, journal=journal)
@@ -221,6 +226,7 @@ async def world(
         transport=provider,
         iterations=FEW,
         now=now,
+        sources=sources,
         **more,
     ) as broker:
         yield World(broker, provider, records, consents, journal, in_force, announced)

@@ -19,6 +19,7 @@ from emailproxy.store.base import (
     Version,
 )
 from emailproxy.store.cached import CachedStore
+from emailproxy.store.health import StoreHealth
 from emailproxy.testing.memory_store import MemoryStore
 
 USER = "user@example.com"
@@ -439,3 +440,35 @@ async def test_names_that_strangers_choose_are_not_kept_for_ever(
         with pytest.raises(StoreUnavailableError):
             await store.load(f"{number}@example.com")
     assert list(store._unsure) == [f"{number}@example.com" for number in range(90, 100)]
+
+
+async def test_health(autojump_clock: trio.testing.MockClock) -> None:
+    memory = MemoryStore()
+    store = CachedStore(memory)
+    assert store.health == StoreHealth()
+    version = await store.save(USER, Record(refresh_token="1"), None)
+    await store.load(USER)
+    healthy = store.health
+    assert (healthy.reachable, healthy.reads, healthy.writes, healthy.failures) == (True, 1, 1, 0)
+    memory.read_failure = DOWN
+    await store.load(USER)  # the last good answer
+    memory.write_failure = StoreDeniedError("lacks the permission")
+    with pytest.raises(StoreUnavailableError):
+        await store.save(USER, Record(refresh_token="2"), version)
+    memory.read_failure = None
+    with pytest.raises(StoreDeniedError):
+        await store.save(USER, Record(refresh_token="2"), version)
+    ill = store.health
+    assert (ill.reachable, ill.last_error, ill.reads, ill.writes, ill.failures) == (
+        False,
+        "lacks the permission",
+        4,
+        2,
+        3,
+    )
+    memory.write_failure = None
+    with pytest.raises(StoreConflictError):
+        await store.save(USER, Record(refresh_token="2"), Version("stale"))
+    await store.aclose()
+    mended = store.health
+    assert (mended.reachable, mended.last_error, mended.writes) == (True, None, 2)

@@ -32,6 +32,7 @@ _REQUESTS: dict[str, tuple[Any, Any]] = {
     "DeleteSecret": (types.DeleteSecretRequest, None),
     "ListSecrets": (types.ListSecretsRequest, types.ListSecretsResponse),
     "AddSecretVersion": (types.AddSecretVersionRequest, types.SecretVersion),
+    "GetSecretVersion": (types.GetSecretVersionRequest, types.SecretVersion),
     "AccessSecretVersion": (types.AccessSecretVersionRequest, types.AccessSecretVersionResponse),
     "DestroySecretVersion": (types.DestroySecretVersionRequest, types.SecretVersion),
 }
@@ -114,6 +115,8 @@ class FakeSecretManager:
         self.before: dict[str, deque[Callable[[], object]]] = {}
         """What else happens just before the next call of a method: another replica at work."""
         self.requires_token = False
+        self.latest = False
+        """Whether `latest` may be asked for."""
         self._rules: dict[str, deque[Rule]] = {}
         self._lock = threading.RLock()
         self._etag = 0
@@ -171,7 +174,9 @@ class FakeSecretManager:
     def _version(self, name: str) -> tuple[Kept, Version, int]:
         secret, _, number = name.rpartition("/versions/")
         kept = self._find(secret)
-        # `latest` and aliases are for others: the store reads by number.
+        # The store reads by number alone; `latest` is for references, which read what others wrote.
+        if number == "latest" and self.latest:
+            number = str(len(kept.versions))
         if not number.isdecimal():
             raise Answer("INVALID_ARGUMENT")
         if not 1 <= int(number) <= len(kept.versions):
@@ -247,10 +252,15 @@ class FakeSecretManager:
         return types.SecretVersion(name=f"{request.parent}/versions/{len(kept.versions)}", state=State.ENABLED)
 
     def _AccessSecretVersion(self, request: types.AccessSecretVersionRequest) -> Any:  # noqa: N802
-        _, version, _ = self._version(request.name)
+        kept, version, number = self._version(request.name)
         if version.state != State.ENABLED:
             raise Answer("FAILED_PRECONDITION")
-        return types.AccessSecretVersionResponse(name=request.name, payload={"data": version.content})
+        name = f"{kept.secret.name}/versions/{number}"
+        return types.AccessSecretVersionResponse(name=name, payload={"data": version.content})
+
+    def _GetSecretVersion(self, request: types.GetSecretVersionRequest) -> types.SecretVersion:  # noqa: N802
+        _, version, _ = self._version(request.name)
+        return types.SecretVersion(name=request.name, state=version.state, create_time={"seconds": 1_790_000_000})
 
     def _DestroySecretVersion(self, request: types.DestroySecretVersionRequest) -> types.SecretVersion:  # noqa: N802
         _, version, _ = self._version(request.name)

@@ -1,0 +1,132 @@
+"""How does an operator learn whether the store works? *Ready* and *not ready* in the log, and a status file.
+
+A proxy starts whether or not its store answers: those who can be served are, and the rest is a matter of time. So
+it asks for one record after the start, says *not ready* once with the reason, goes on asking with growing pauses, and
+says *ready* when there is an answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import trio
+from filelock import Timeout
+
+from emailproxy.config import Config
+from emailproxy.oauth.tokens import TokenBroker
+from emailproxy.status import Status, StatusFile
+from emailproxy.store.base import StoreContentError, StoreError
+from emailproxy.store.cached import CachedStore
+
+__all__ = ["Reporter"]
+
+log = logging.getLogger("emailproxy.app")
+
+FIRST_PAUSE: Final = 2.0
+LONGEST_PAUSE: Final = 60.0
+"""A permission that was granted, or a network that came up, is noticed within a minute."""
+STATUS_PAUSE: Final = 1.0
+"""Seconds between two looks at what might have changed: a look costs microseconds, and nothing is written without a
+change."""
+NO_FILE_PAUSE: Final = 60.0
+"""Seconds until a status file that could not be written is tried again, without a word."""
+
+
+class Reporter:
+    """Watches a store for the log, and keeps the status file.
+
+    Args:
+        config: the configuration in force, asked for at each use.
+        records: the store.
+        broker: knows whose tokens are not stored.
+        now: Unix time.
+    """
+
+    def __init__(
+        self,
+        config: Callable[[], Config],
+        records: CachedStore,
+        broker: TokenBroker,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._config = config
+        self._records = records
+        self._broker = broker
+        self._now = now
+        self._started = now()
+        self.ready = False
+        """Whether the store has answered since the start."""
+
+    @property
+    def status(self) -> Status:
+        """The state now, but for the time of writing."""
+        return Status(
+            pid=os.getpid(),
+            started=self._started,
+            store=self._records.address,
+            ready=self.ready,
+            health=self._records.health,
+            unsaved=self._broker.unsaved,
+            deferred=self._broker.deferred,
+        )
+
+    async def await_store(self) -> None:
+        """Return when the store has answered; until then it is asked."""
+        told: type[StoreError] | None = None
+        pause = FIRST_PAUSE
+        while (problem := await self._ask()) is not None:
+            if type(problem) is not told:
+                log.warning("not ready, trying again until the store answers: %s", problem)
+                told = type(problem)
+            await trio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        self.ready = True
+        log.info("ready: %s", f"{self._records.address} answers" if self._records.health.reads else "nothing to read")
+
+    async def _ask(self) -> StoreError | None:
+        """Read one account's record; why the store did not answer, if it did not."""
+        config = self._config()
+        account = next(iter((*config.accounts, *config.templates)), None)
+        if account is None:
+            await trio.lowlevel.checkpoint()
+            return None
+        try:
+            await self._records.load_fresh(account)
+        except StoreContentError:
+            return None  # an answer, which concerns this account alone
+        except StoreError as error:
+            return error
+        return None
+
+    async def keep_status(self) -> None:
+        """Write the status file whenever something changed, until cancelled; then remove it."""
+        file = StatusFile(self._config().path)
+        written: Status | None = None
+        explained = False
+        try:
+            while True:
+                status, pause = self.status, STATUS_PAUSE
+                if status != written:
+                    try:
+                        # Not abandoned when cancelled: what is written is removed below.
+                        await trio.to_thread.run_sync(file.write, replace(status, written=self._now()))
+                        written = status
+                    except (OSError, Timeout) as error:
+                        pause = NO_FILE_PAUSE
+                        if not explained:
+                            log.info("no status file: %s", _reason(file, error))
+                        explained = True
+                await trio.sleep(pause)
+        finally:
+            file.remove()
+
+
+def _reason(file: StatusFile, error: OSError) -> str:
+    if isinstance(error, Timeout):
+        return f"another proxy runs with this configuration, and {file.path} is about that one"
+    return f"{file.path} cannot be written: {error.strerror or type(error).__name__}"
