@@ -92,6 +92,12 @@ class Connection:
         """Whether octets wait for the kernel to take them."""
         return bool(self._rest)
 
+    @property
+    def buffered(self) -> bool:
+        """Whether something has been received and not been handed on, so that the socket may never turn readable."""
+        tls = self._tls
+        return tls is not None and (self._ended or bool(self._incoming.pending) or bool(tls.pending()))
+
     # --- never waiting ------------------------------------------------------------------------------------------------
 
     def receive_nowait(self) -> memoryview | None:
@@ -203,9 +209,11 @@ class Connection:
     def shut_down_sending(self) -> None:
         """Tell the peer that nothing more comes (close_notify, FIN); receiving goes on. Never raises."""
         self._shut = True
-        with contextlib.suppress(OSError):
+        try:
             self._say_close_notify()
             self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
 
     def close(self) -> None:
         """Release the socket; whoever waits on it is woken. Never raises, harmless when repeated."""
@@ -220,9 +228,12 @@ class Connection:
 
     def _say_close_notify(self) -> None:
         if self._tls is not None:
-            with contextlib.suppress(ssl.SSLWantReadError):
+            try:
                 self._tls.unwrap()
-            self.flush_nowait()
+            except ssl.SSLWantReadError:  # the answer to it, which nobody waits for
+                self.flush_nowait()
+            else:
+                self.flush_nowait()
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -284,9 +295,11 @@ class Connection:
             else:
                 break
             await trio.lowlevel.wait_readable(self.fd)
-            with contextlib.suppress(BlockingIOError):
+            try:
                 size = self.sock.recv_into(self._scratch.encrypted)
-                if size == 0:
-                    raise ConnectionResetError("the peer closed the connection during the TLS handshake")
-                incoming.write(self._scratch.encrypted[:size])
+            except BlockingIOError:
+                continue
+            if size == 0:
+                raise ConnectionResetError("the peer closed the connection during the TLS handshake")
+            incoming.write(self._scratch.encrypted[:size])
         await self.flush()

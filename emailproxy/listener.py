@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import socket
 import ssl
 import sys
@@ -30,8 +31,14 @@ __all__ = ["BindError", "Listener", "ListenerSet"]
 
 log = logging.getLogger("emailproxy.listener")
 
+ACCEPTS = 16
+"""Connections accepted in a row before other tasks run: a millisecond's work."""
+
 PAUSE = 0.1
 """Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
+
+COMPLAINT = 10.0
+"""Seconds between two lines about that in the log."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CLIENT_GONE = frozenset(
@@ -72,6 +79,7 @@ class Listener:
         self._scope = trio.CancelScope()
         self._sessions: set[Session] = set()
         self._by_address: Counter[str] = Counter()
+        self._complained = -math.inf
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -164,21 +172,30 @@ class Listener:
     async def _accept_on(self, sock: socket.socket) -> None:
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()  # stopped sockets are closed already
-            try:
-                client, address = sock.accept()
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(sock.fileno())
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    log.error(
-                        "%s cannot accept: %s; raise the limit of open files", self.server.section, error.strerror
-                    )
-                    await trio.sleep(PAUSE)
-                elif error.errno not in _CLIENT_GONE:
-                    raise
+            for _ in range(ACCEPTS):
+                try:
+                    client, address = sock.accept()
+                except BlockingIOError:
+                    await trio.lowlevel.wait_readable(sock.fileno())
+                    break
+                except OSError as error:
+                    if error.errno in _EXHAUSTED:
+                        self._complain(error)
+                        await trio.sleep(PAUSE)
+                        break
+                    if error.errno not in _CLIENT_GONE:
+                        raise
+                else:
+                    self._admit(client, address[:2])
             else:
-                self._admit(client, address[:2])
                 await trio.lowlevel.checkpoint()
+
+    def _complain(self, error: OSError) -> None:
+        """Say that a limit of the system is reached, but not at each of the ten tries in a second."""
+        now = trio.current_time()
+        if now - self._complained >= COMPLAINT:
+            self._complained = now
+            log.error("%s cannot accept: %s; raise the limit of open files", self.server.section, error.strerror)
 
     def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Start a session, or refuse when there are too many."""

@@ -38,6 +38,10 @@ LOGIN_WAITS: Final = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProto
 class Tokens(Protocol):
     """What a login needs of the token broker."""
 
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        """A token from memory, if nobody needs to be asked for one."""
+        ...
+
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
     ) -> AccessToken:
@@ -78,9 +82,10 @@ async def log_in(
         wait = LOGIN_WAITS[server.protocol]
     refused: AccessToken | None = None
     while True:
-        token: AccessToken | None = None
-        with trio.move_on_after(wait):
-            token = await services.tokens.token(account, credentials.password, refused=refused, client=client)
+        token = services.tokens.at_hand(account, credentials.password) if refused is None else None
+        if token is None:
+            with trio.move_on_after(wait):
+                token = await services.tokens.token(account, credentials.password, refused=refused, client=client)
         if token is None:
             raise _failed(
                 FailureKind.TEMPORARY,

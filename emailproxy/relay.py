@@ -1,9 +1,9 @@
 """How do octets get from one connection to another, once nobody needs to understand them? As fast as they come.
 
-Two loops, one for each direction, each a wait for readability followed by a burst that awaits nothing: receive all that
-is there into the shared scratch buffer, hand it to the other side, go on while more has arrived. Only when the other
-kernel does not take everything is the rest copied (at most one scratch buffer, 256 KiB), and nothing more is read until
-it is gone: that is the backpressure.
+One task waits for both sockets. Each wake-up is a burst in each direction that is ready, which awaits nothing: receive
+all that is there into the shared scratch buffer, hand it to the other side, go on while more has arrived. Only when the
+other kernel does not take everything is the rest copied (at most one scratch buffer, 256 KiB), and nothing more is read
+until it is gone: that is the backpressure.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 import trio
 
 from emailproxy.connection import Connection
+from emailproxy.readiness import Readiness, open_readiness
 
 __all__ = ["Ending", "Relay"]
 
@@ -39,6 +40,25 @@ class Ending(enum.Enum):
     SERVER_BROKEN = "connection of the server broke"
 
 
+class _Way:
+    """One direction."""
+
+    __slots__ = ("blocked", "finished", "sink", "sink_broken", "source", "source_broken", "to_client")
+
+    def __init__(
+        self, source: Connection, sink: Connection, source_broken: Ending, sink_broken: Ending, *, to_client: bool
+    ) -> None:
+        self.source = source
+        self.sink = sink
+        self.source_broken = source_broken
+        self.sink_broken = sink_broken
+        self.to_client = to_client
+        self.blocked = False
+        """The sink's kernel is full, so nothing is read from the source."""
+        self.finished = False
+        """The source has closed, and the sink was told."""
+
+
 class Relay:
     """Two connections, joined. Owns neither: the caller closes both after `run`.
 
@@ -46,20 +66,28 @@ class Relay:
         client: the mail client, logged in.
         server: the mail server, logged in.
         idle_limit: seconds without an octet in either direction after which the session ends.
+        scope: around `run`; the relay moves its deadline, and what passes the deadline was `Ending.IDLE`.
         tap: for debugging, called with each piece before it is passed on and whether it goes to the client.
+        readiness: waits for the two sockets; the caller closes it.
+
+    Attributes:
+        ending: why `run` ended, or was cancelled by the deadline of `scope`.
     """
 
     __slots__ = (
         "_armed",
         "_client",
-        "_ending",
+        "_down",
         "_half_closed",
         "_idle_limit",
         "_last_octet",
+        "_readiness",
         "_scope",
         "_server",
         "_server_moved",
         "_tap",
+        "_up",
+        "ending",
     )
 
     def __init__(
@@ -67,30 +95,39 @@ class Relay:
         client: Connection,
         server: Connection,
         idle_limit: float,
+        scope: trio.CancelScope,
         tap: Callable[[memoryview, bool], None] | None = None,
+        readiness: Callable[[], Readiness] = open_readiness,
     ) -> None:
         self._client = client
         self._server = server
+        self._down = _Way(server, client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN, to_client=True)
+        self._up = _Way(client, server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN, to_client=False)
         self._idle_limit = idle_limit
+        self._scope = scope
         self._tap = tap
-        self._ending = Ending.IDLE
+        self._readiness = readiness
         self._half_closed = False  # one side has said that nothing more comes
-        self._scope = trio.CancelScope()
         self._armed = 0.0  # when the deadline was moved last
         self._server_moved = 0.0
         self._last_octet = ord("\n")  # the login's reply was a line
+        self.ending: Ending | None = None
 
-    async def run(self) -> Ending:
-        """Carry octets until both sides have closed, one broke, or neither said anything for too long."""
-        with self._scope:
-            self._server_moved = trio.current_time()
-            self._move_deadline(self._server_moved)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._pump, self._client, self._server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN)
-                await self._pump(self._server, self._client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN)
-            if not self._scope.cancel_called:
-                self._ending = Ending.CLOSED
-        return self._ending
+    async def run(self) -> None:
+        """Carry octets until both sides have closed, or one broke; cancelled when neither says anything for too long.
+
+        Raises:
+            OSError: there is no descriptor left to wait with.
+        """
+        self._server_moved = trio.current_time()
+        self._move_deadline(self._server_moved)
+        readiness = self._readiness()
+        try:
+            await self._carry_all(readiness)
+        finally:
+            readiness.close()
+            if self.ending is None and trio.current_time() >= self._scope.deadline:
+                self.ending = Ending.IDLE
 
     def say_goodbye(self, words: bytes) -> None:
         """Send `words` to the client, if that cannot fall into the middle of a response. Never waits, never raises."""
@@ -102,55 +139,87 @@ class Relay:
             except OSError:
                 self._end(Ending.CLIENT_BROKEN)
 
-    async def _pump(self, source: Connection, sink: Connection, source_broken: Ending, sink_broken: Ending) -> None:
-        """Carry one direction until its source has closed; a broken connection ends both directions."""
-        to_client = sink is self._client
-        while True:
-            for _ in range(BURST):
-                try:
-                    data = source.receive_nowait()
-                except OSError:
-                    return self._end(source_broken)
-                if data is None:
-                    break
-                if not data:
-                    self._half_closed = True
-                    sink.shut_down_sending()
-                    if to_client:
-                        self._idle_limit = min(self._idle_limit, LINGER)
-                        self._move_deadline(trio.current_time())
-                    return None
-                if self._tap is not None:
-                    self._tap(data, to_client)
-                if to_client:
-                    self._last_octet = data[-1]
-                try:
-                    if not sink.send_nowait(data):
-                        await sink.flush()
-                        # A slow reader of a fast source: every piece takes its time, and none of them is the last.
-                        self._note_progress(to_client)
-                except OSError:
-                    return self._end(sink_broken)
-                if source.drained:
-                    break
-            else:
-                self._note_progress(to_client)
-                await trio.lowlevel.checkpoint()
-                continue
-            now = trio.current_time()  # as `_note_progress`, which would cost a call at every wake-up
-            if to_client:
-                self._server_moved = now
+    async def _carry_all(self, readiness: Readiness) -> None:
+        client, server, up, down = self._client, self._server, self._up, self._down
+        self._watch(readiness, client)
+        self._watch(readiness, server)
+        # What a connection holds already does not make its socket readable.
+        more = [way for way in (down, up) if way.source.buffered]
+        while not (up.finished and down.finished):
+            events = await readiness.wait(patient=not more)
+            ready, more = more, []
+            for fd, readable, writable in events:
+                reads, writes = (up, down) if fd == client.fd else (down, up)
+                if writable and writes.blocked and self._unblock(writes, readiness):
+                    ready.append(writes)
+                if readable and not (reads.blocked or reads.finished or reads in ready):
+                    ready.append(reads)
+            now = trio.current_time()
             if now - self._armed > REARM:
                 self._move_deadline(now)
-            await trio.lowlevel.wait_readable(source.fd)
+            for way in ready:
+                if way.to_client:
+                    self._server_moved = now
+                if self._carry(way, readiness) and way.source.buffered:
+                    more.append(way)
+            if self.ending is not None:
+                return
+        self.ending = Ending.CLOSED
 
-    def _note_progress(self, to_client: bool) -> None:
-        """Octets have left, so this is no idle session."""
-        now = trio.current_time()
-        if to_client:
-            self._server_moved = now
-        if now - self._armed > REARM:
-            self._move_deadline(now)
+    def _carry(self, way: _Way, readiness: Readiness) -> bool:
+        """Carry what is there in one direction, at most a burst; whether there may be more already."""
+        source, sink, to_client = way.source, way.sink, way.to_client
+        for _ in range(BURST):
+            try:
+                data = source.receive_nowait()
+            except OSError:
+                self._end(way.source_broken)
+                return False
+            if data is None:
+                return False
+            if not data:
+                way.finished = self._half_closed = True
+                self._watch(readiness, source)
+                sink.shut_down_sending()
+                if to_client:
+                    self._idle_limit = min(self._idle_limit, LINGER)
+                    self._move_deadline(trio.current_time())
+                return False
+            if self._tap is not None:
+                self._tap(data, to_client)
+            if to_client:
+                self._last_octet = data[-1]
+            try:
+                taken = sink.send_nowait(data)
+            except OSError:
+                self._end(way.sink_broken)
+                return False
+            if not taken:
+                way.blocked = True
+                self._watch(readiness, source)
+                self._watch(readiness, sink)
+                return False
+            if source.drained:
+                return False
+        return True
+
+    def _unblock(self, way: _Way, readiness: Readiness) -> bool:
+        """The sink takes something again; whether it took all that waited, so that reading may go on."""
+        try:
+            if not way.sink.flush_nowait():
+                return False
+        except OSError:
+            self._end(way.sink_broken)
+            return False
+        way.blocked = False
+        self._watch(readiness, way.source)
+        self._watch(readiness, way.sink)
+        return True
+
+    def _watch(self, readiness: Readiness, connection: Connection) -> None:
+        """Await of `connection` what its two directions need."""
+        reads, writes = (self._up, self._down) if connection is self._client else (self._down, self._up)
+        readiness.watch(connection.fd, readable=not (reads.blocked or reads.finished), writable=writes.blocked)
 
     def _move_deadline(self, now: float) -> None:
         self._armed = now
@@ -160,5 +229,4 @@ class Relay:
         """One direction cannot go on, so neither can."""
         # Who has said goodbye is often gone before our own goodbye arrives, and resets the connection: nothing broke.
         finished = self._half_closed and self._last_octet == ord("\n")
-        self._ending = Ending.CLOSED if finished else ending
-        self._scope.cancel()
+        self.ending = Ending.CLOSED if finished else ending

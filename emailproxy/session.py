@@ -91,6 +91,7 @@ class Session:
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
         self._scope = trio.CancelScope()
+        self._ending = False
         self._failures = 0
 
     @property
@@ -106,6 +107,10 @@ class Session:
                 if joined is not None:
                     account, upstream = joined
                     await self._join(account, upstream)
+            if self._scope.cancelled_caught and not (self._ending or self.logged_in):
+                self._scope = trio.CancelScope()
+                with self._scope:
+                    await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time")
         except OSError as error:
             log.info("%s %s: connection of the client broke: %s", self._server.section, self._peer, error)
         finally:
@@ -113,6 +118,7 @@ class Session:
 
     def end(self, failure: Failure) -> None:
         """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""
+        self._ending = True
         self._scope.cancel()
         if self._relay is not None:
             self._relay.say_goodbye(goodbye(self._server.protocol, failure))
@@ -130,49 +136,41 @@ class Session:
         if self._context is not None and not self._server.local_starttls and not await self._start_tls(self._context):
             return None
         machine = self._machine = self._downstream()
-        transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
-        # One scope, whose deadline moves; it is out of force while we, not the client, are to answer.
-        with trio.CancelScope(deadline=trio.current_time() + CLIENT_LIMIT) as patience:
-            while True:
-                event = machine.next_event()
-                await self._send(machine.data_to_send(), transcript)
-                match event:
-                    case NeedData.NEED_DATA:
-                        data = await self._client.receive()
-                        transcript.received(data)
-                        machine.receive_data(data)
-                    case CredentialsReceived(credentials):
-                        patience.deadline = math.inf
-                        joined = await self._log_in(machine, credentials, transcript)
-                        if joined is not None:
-                            return joined
-                        if self._failures >= ATTEMPTS:
-                            await self._abort(
-                                FailureKind.LIMIT, "Too many failed logins.", f"{ATTEMPTS} failed logins", transcript
-                            )
-                            return None
-                        patience.deadline = trio.current_time() + CLIENT_LIMIT
-                    case StartTls():
-                        assert self._context is not None, "STARTTLS was not offered"
-                        if not await self._start_tls(self._context):
-                            return None
-                        machine.secured()
-                    case CommandRefused(command, reason):
-                        log.info("%s %s: %s was refused: %s", self._server.section, self._peer, command, reason)
-                    case Abused(detail):
-                        await self._abort(
-                            FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail, transcript
-                        )
+        transcript = self._transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
+        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
+        self._scope.deadline = trio.current_time() + CLIENT_LIMIT
+        while True:
+            event = machine.next_event()
+            await self._send(machine.data_to_send())
+            match event:
+                case NeedData.NEED_DATA:
+                    data = await self._client.receive()
+                    transcript.received(data)
+                    machine.receive_data(data)
+                case CredentialsReceived(credentials):
+                    self._scope.deadline = math.inf
+                    joined = await self._log_in(machine, credentials)
+                    if joined is not None:
+                        return joined
+                    if self._failures >= ATTEMPTS:
+                        await self._abort(FailureKind.LIMIT, "Too many failed logins.", f"{ATTEMPTS} failed logins")
                         return None
-                    case LoggedOut():
-                        log.debug("%s %s: left without a login", self._server.section, self._peer)
+                    self._scope.deadline = trio.current_time() + CLIENT_LIMIT
+                case StartTls():
+                    assert self._context is not None, "STARTTLS was not offered"
+                    if not await self._start_tls(self._context):
                         return None
-        await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time", transcript)
-        return None
+                    machine.secured()
+                case CommandRefused(command, reason):
+                    log.info("%s %s: %s was refused: %s", self._server.section, self._peer, command, reason)
+                case Abused(detail):
+                    await self._abort(FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail)
+                    return None
+                case LoggedOut():
+                    log.debug("%s %s: left without a login", self._server.section, self._peer)
+                    return None
 
-    async def _log_in(
-        self, machine: Downstream, credentials: Credentials, transcript: Transcript
-    ) -> tuple[Account, JoinedUpstream] | None:
+    async def _log_in(self, machine: Downstream, credentials: Credentials) -> tuple[Account, JoinedUpstream] | None:
         """Answer one login. A refusal leaves the client connected, for the next attempt."""
         started = trio.current_time()
         try:
@@ -190,7 +188,7 @@ class Session:
         try:
             self._services.throttle.succeeded(self._host)
             machine.accept(upstream.logged_in)
-            await self._send(machine.data_to_send(), transcript)
+            await self._send(machine.data_to_send())
             await _deliver(self._client, upstream.trailing_data)
             await _deliver(upstream.connection, machine.trailing_data)
         except BaseException:
@@ -206,12 +204,12 @@ class Session:
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
-        ending = "stopped"  # unless the relay ends by itself
+        relay = self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._scope, self._tap())
         try:
-            self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._tap())
-            ending = (await self._relay.run()).value
+            await relay.run()
         finally:
             server.close()
+            ending = relay.ending.value if relay.ending is not None else "stopped"
             log.info(
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
@@ -259,25 +257,27 @@ class Session:
         log.info("%s %s: %s", self._server.section, self._peer, problem)
         return False
 
-    async def _send(self, data: bytes, transcript: Transcript) -> None:
+    async def _send(self, data: bytes) -> None:
         if not data:
             return
-        transcript.sent(data)
+        self._transcript.sent(data)
         await _deliver(self._client, data)
 
-    async def _abort(self, kind: FailureKind, text: str, detail: str, transcript: Transcript) -> None:
+    async def _abort(self, kind: FailureKind, text: str, detail: str) -> None:
         assert self._machine is not None
         failure = Failure(kind, text, detail)
         log.warning("%s %s: %s (ref %s)", self._server.section, self._peer, detail, failure.reference)
         self._machine.abort(failure)
-        await self._send(self._machine.data_to_send(), transcript)
+        await self._send(self._machine.data_to_send())
 
     def _log_login(self, account: str, mechanism: str, started: float, failure: Failure | None) -> None:
         """The one line per login."""
         level = logging.INFO if failure is None else logging.WARNING
         if not log.isEnabledFor(level):
             return
-        shown = "".join(c if c.isprintable() else "?" for c in account[:128])
+        shown = account[:128]
+        if not shown.isprintable():
+            shown = "".join(c if c.isprintable() else "?" for c in shown)
         fields: dict[str, object] = {
             "account": shown,
             "client": self._peer,

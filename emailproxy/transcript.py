@@ -73,17 +73,17 @@ class Transcript:
 
     def sent(self, data: bytes) -> None:
         """Log what we sent."""
-        self._log(data, ours=True)
+        if self._logger.isEnabledFor(logging.DEBUG):
+            self._log(data, ours=True)
 
     def received(self, data: bytes) -> None:
         """Log what the peer sent; b"" is the end of the stream."""
-        if not data:
-            self._logger.debug("%s: connection closed by the peer", self._name)
-        self._log(data, ours=False)
+        if self._logger.isEnabledFor(logging.DEBUG):
+            if not data:
+                self._logger.debug("%s: connection closed by the peer", self._name)
+            self._log(data, ours=False)
 
     def _log(self, data: bytes, *, ours: bool) -> None:
-        if not self._logger.isEnabledFor(logging.DEBUG):
-            return
         *lines, partial = (self._partial[ours] + data).split(b"\n")
         self._partial[ours] = partial[:_PARTIAL_LIMIT]
         show = self._command if ours is self._ours else self._reply

@@ -34,6 +34,9 @@ SERVER = Server("IMAP-1993", MailProtocol.IMAP, 0, "imap.example.com", 993, loca
 class BrokenTokens:
     """A broker with a mistake in it."""
 
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        return None
+
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
     ) -> AccessToken:

@@ -37,6 +37,10 @@ class ScriptedTokens:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[tuple[str, Secret, str | None, str]] = []
+        self.held: str | None = None
+
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        return AccessToken(Secret(self.held), 1e12) if self.held is not None else None
 
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
@@ -99,6 +103,22 @@ async def test_a_refused_token_is_replaced_once(contexts: tuple[ssl.SSLContext, 
     assert "a fresh token was refused too" in detail
     assert "NO AUTHENTICATE failed." in detail or "AUTHENTICATE failed." in detail
     assert [asked[2] for asked in tokens.asked] == [None, "first"]
+
+
+async def test_a_token_at_hand_spares_the_question_until_it_is_refused(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext],
+) -> None:
+    tokens = ScriptedTokens(lambda _: "good-token")
+    tokens.held = "good-token"
+    async with serving(MailProtocol.IMAP, contexts[1]) as scripted:
+        shared = services(tokens, contexts[0])
+        _, joined = await log_in(shared, scripted.configured(), CREDENTIALS, ClientHello(), "192.0.2.7:4711")
+        joined.connection.close()
+        assert not tokens.asked
+        tokens.held = "revoked"
+        _, joined = await log_in(shared, scripted.configured(), CREDENTIALS, ClientHello(), "192.0.2.7:4711")
+        joined.connection.close()
+    assert [asked[2] for asked in tokens.asked] == ["revoked"]
 
 
 async def test_a_busy_server_costs_no_second_token(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:

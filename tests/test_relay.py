@@ -14,7 +14,19 @@ import trio
 from trio.testing import MockClock
 
 from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
+from emailproxy.readiness import EachByTask, Readiness, open_readiness
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
+
+
+class Kind:
+    """How the relays of the test that runs wait for their sockets."""
+
+    readiness: Callable[[], Readiness] = open_readiness
+
+
+@pytest.fixture(autouse=True, params=[open_readiness, EachByTask], ids=["one descriptor", "two tasks"])
+def kind(request: pytest.FixtureRequest) -> None:
+    Kind.readiness = request.param
 
 
 @dataclass
@@ -39,7 +51,9 @@ def joined_by_tcp() -> AbstractAsyncContextManager[Joined]:
 
 @asynccontextmanager
 async def joined(
-    idle_limit: float = 1860.0, *, sockets: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair
+    idle_limit: float = 1860.0,
+    *,
+    sockets: Callable[[], tuple[socket.socket, socket.socket]] = socket.socketpair,
 ) -> AsyncIterator[Joined]:
     scratch, far = Scratch(), Scratch()
 
@@ -50,11 +64,14 @@ async def joined(
         return Connection(left, far), Connection(right, scratch)
 
     (client, near_client), (server, near_server) = pair(), pair()
-    relay = Relay(near_client, near_server, idle_limit)
+    scope = trio.CancelScope()
+    relay = Relay(near_client, near_server, idle_limit, scope, readiness=Kind.readiness)
     result = Joined(client, server, relay, (near_client, near_server))
 
     async def run() -> None:
-        result.ending = await relay.run()
+        with scope:
+            await relay.run()
+        result.ending = relay.ending
         near_client.close()
         near_server.close()
 
@@ -271,7 +288,14 @@ async def test_a_tap_sees_what_passes() -> None:
     for sock in socks:
         sock.setblocking(False)
     client, near_client, server, near_server = (Connection(sock, scratch) for sock in socks)
-    relay = Relay(near_client, near_server, 600, lambda data, to_client: seen.append((bytes(data), to_client)))
+    relay = Relay(
+        near_client,
+        near_server,
+        600,
+        trio.CancelScope(),
+        lambda data, to_client: seen.append((bytes(data), to_client)),
+        Kind.readiness,
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(relay.run)
         await pump(client, server, b"up")

@@ -47,6 +47,9 @@ class FakeTokens:
         self.never = False
         self.failure: FailureKind | None = None
 
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        return None
+
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""
     ) -> AccessToken:

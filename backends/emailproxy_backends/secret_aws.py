@@ -12,6 +12,7 @@ from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError, StoreContentError
 from emailproxy_backends import aws_address
 from emailproxy_backends.aws_calls import ABSENT, NOT_NOW, AnswerError
+from emailproxy_backends.secret_errors import naming
 
 if TYPE_CHECKING:
     from emailproxy_backends.aws_service import SecretsManager
@@ -88,6 +89,10 @@ class AwsSource:
             StoreUnavailableError: the service cannot be reached, or throttles.
         """
         address = parsed(rest)
+        with naming(address.text, address.service.text):
+            return self._read(address)
+
+    def _read(self, address: SecretAddress) -> SecretValue:
         try:
             octets, changed = self._service(address.service).value(address.place.name)
         except AnswerError as error:

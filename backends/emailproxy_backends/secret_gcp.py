@@ -11,6 +11,7 @@ from emailproxy.references.base import SecretValue
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError, StoreContentError
 from emailproxy_backends.gcp_address import Address, parse_address
+from emailproxy_backends.secret_errors import naming
 
 if TYPE_CHECKING:
     from emailproxy_backends.gcp_calls import Calls
@@ -89,9 +90,13 @@ class GcpSource:
             StoreContentError: the version is disabled or destroyed.
             StoreUnavailableError: the service cannot be reached, or throttles.
         """
+        address = parsed(rest)
+        with naming(address.text, address.place.text):
+            return self._read(address, dated=dated)
+
+    def _read(self, address: SecretAddress, *, dated: bool) -> SecretValue:
         from emailproxy_backends.gcp_calls import Budget, Refusal
 
-        address = parsed(rest)
         calls, budget = self._connected(address.place), Budget(SECONDS)
         try:
             name, content = calls.access_version(address.resource, budget)

@@ -42,7 +42,8 @@ def doctor(store: str) -> None:
 async def _examine(store: str, findings: list[Finding]) -> None:
     def tell(finding: Finding | LeftBehind) -> None:
         if isinstance(finding, LeftBehind):
-            click.echo(f"  the record of {finding.account} may still be there: delete it by hand")
+            there = "is still there" if finding.certain else "may be there, if the first step got half-way"
+            click.echo(f"  the record of {finding.account} {there}: delete it by hand")
             return
         findings.append(finding)
         for line in _lines(finding):

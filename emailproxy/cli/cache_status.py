@@ -59,7 +59,7 @@ def _lines(found: Status, *, running: bool) -> Iterator[str]:
         ("ready", "yes" if found.ready else "no, the store has not answered since the start"),
         ("last call", _last_call(health)),
         ("calls", f"reads {health.reads:,}, writes {health.writes:,}, not answered {health.failures:,}"),
-        ("written later", f"{found.deferred:,} accounts, on purpose: the stored token stays valid"),
+        ("written later", _deferred(found.deferred)),
         ("unsaved", f"{len(found.unsaved):,} accounts" if found.unsaved else "none"),
     ]
     yield from pairs(rows)
@@ -84,3 +84,7 @@ def _last_call(health: StoreHealth) -> str:
         return "none yet"
     since = moment(int(health.since)) if health.since is not None else "-"
     return f"answered, since {since}" if health.reachable else f"not answered, since {since}: {health.last_error}"
+
+
+def _deferred(number: int) -> str:
+    return f"{number:,} accounts, on purpose: the stored token stays valid" if number else "none"

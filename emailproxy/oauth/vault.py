@@ -103,6 +103,13 @@ class Vault:
         held = self.keeper.latest(login.name)
         return held if held is not None and held.belongs_to(login.digest) else None
 
+    def trusted(self, account: str, password: Secret) -> Opened | None:
+        """What is in memory, if this password opens it and the store need not be asked about it yet."""
+        latest = self.keeper.latest(account)
+        if latest is None or not (latest.unsaved or self._is_trusted(account, latest)):
+            return None
+        return latest if latest.belongs_to(self.passwords.digest(account, password)) else None
+
     def _is_trusted(self, account: str, opened: Opened) -> bool:
         """Whether memory answers a login without a look into the store."""
         age = trio.current_time() - self._seen.get(account, -inf)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from emailproxy.protocols.sasl import SERVER_MECHANISMS
@@ -18,6 +19,9 @@ __all__ = ["imap_capabilities", "pop3_capabilities", "smtp_extensions"]
 MAX_OFFER: Final = 6_000
 """Octets of a server's list that are passed on: with ours in one IMAP line below the 8,192 that clients must read
 (RFC 7162, section 4). Real lists have 200 to 600."""
+
+LISTS: Final = 64
+"""Answers kept: each is asked for by every connection, and there is one for each server."""
 
 IMAP_DEFAULT: Final = ("IMAP4rev1", "ID", "NAMESPACE", "IDLE", "UIDPLUS")
 """What every server that takes OAuth tokens has, for the time until one has told us more."""
@@ -36,6 +40,11 @@ _SMTP_OURS: Final = ("AUTH", "STARTTLS")
 
 def imap_capabilities(offered: Sequence[str], *, starttls: bool) -> str:
     """The capabilities before login, joined by spaces; IMAP4rev1 first, because clients look for it there."""
+    return _imap_capabilities(tuple(offered), starttls)
+
+
+@lru_cache(maxsize=LISTS)
+def _imap_capabilities(offered: tuple[str, ...], starttls: bool) -> str:
     first: list[str] = []
     others: list[str] = []
     for token in _bounded(offered or IMAP_DEFAULT, _TOKEN):

@@ -143,6 +143,7 @@ class TokenExchange:
     _inline: bool = field(default=False, init=False)
     _sent: bool = field(default=False, init=False)
     _failures: int = field(default=0, init=False)
+    _made: Secret | None = field(default=None, init=False)
 
     @property
     def mechanism(self) -> str:
@@ -172,6 +173,11 @@ class TokenExchange:
         return without((self.login.token, self._response()), text)
 
     def _response(self) -> Secret:
+        if self._made is None:
+            self._made = self._make_response()
+        return self._made
+
+    def _make_response(self) -> Secret:
         user, token = self.login.user, self.login.token.reveal()
         if self.mechanism == "OAUTHBEARER":
             identity = user.replace("=", "=3D").replace(",", "=2C")  # saslname, RFC 5801, section 4

@@ -20,6 +20,7 @@ _WORD: Final = re.compile(r"[^\s\"'<>]+")
 _PIECE: Final = 16
 """Characters in a row that make a quotation of a secret recognisable: too many for an accident, few enough to be of
 no use to a thief."""
+_LONG: Final = re.compile(rf"[^\s\"'<>]{{{_PIECE}}}")
 
 
 def printable(text: bytes | str, limit: int = MAX_WORDS) -> str:
@@ -40,6 +41,11 @@ def without(secrets: Iterable[Secret], text: bytes | str) -> str:
     Servers quote what they did not understand, and an ``AUTH`` line that was not understood holds the token.
     """
     text = printable(text, 4 * MAX_WORDS)
+    if not _LONG.search(text):
+        # Too short to quote anything by, unless a whole secret is as short.
+        secrets = [secret for secret in secrets if len(secret.reveal()) < _PIECE]
+        if not secrets:
+            return printable(text)
     values = [value for value in (secret.reveal() for secret in secrets) if value]
 
     def mask(found: re.Match[str]) -> str:

@@ -69,9 +69,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LeftBehind:
-    """The probe may still be in the store."""
+    """The probe is still in the store."""
 
     account: str
+    certain: bool
+    """False: only if the attempt to create it got half-way."""
 
 
 class _WrongAnswer(Exception):  # noqa: N818 - the store's mistake, not one of the call
@@ -106,7 +108,7 @@ async def examine(records: CachedStore, tell: Callable[[Finding | LeftBehind], N
                 else:
                     await probe.clean_up()
             if probe.may_exist:
-                tell(LeftBehind(probe.account))
+                tell(LeftBehind(probe.account, certain=created))
 
 
 async def _attempt(step: Step, do: Callable[[], Awaitable[str]], tell: Callable[[Finding], None]) -> bool:

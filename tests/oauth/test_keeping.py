@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import trio
 import trio.testing
@@ -77,3 +79,18 @@ async def test_a_persons_decision_overwrites_newer_tokens(
         kept = await Keeper(records, nursery, now).keep(NAME, fresh("old"), reopen, Order(KIND, replaces=replaces))
     assert kept.access is not None
     assert kept.access.value == Secret("fresh" if replaces else "theirs")
+
+
+async def test_a_save_that_brings_no_tokens_ends_nobodys_turn(autojump_clock: trio.testing.MockClock) -> None:
+    """As when a record is sealed with other iterations while another process has just begun to refresh."""
+    records = MemoryRecords()
+    base = sealed_record()
+    ours = await reopen(Stored(base, records.put(base)))
+    assert ours is not None
+    records.put(replace(base, lease_owner="other", lease_until=EPOCH + 60))
+    async with trio.open_nursery() as nursery:
+        keeper = Keeper(records, nursery, now)
+        await keeper.keep(NAME, ours, reopen, Order(RefreshTokens.SINGLE_USE, client_secret=Secret("to be sealed")))
+    assert records.journal == ["conflict", "load_fresh", "save"]
+    assert (records.record.lease_owner, records.record.lease_until) == ("other", EPOCH + 60)
+    assert records.record.client_secret_encrypted is not None

@@ -83,7 +83,9 @@ def test_denied(sources: Sources, ministack: Emulator, place: str, monkeypatch: 
     with pytest.raises(StoreDeniedError) as caught:
         sources.read(reference(ministack, place))
     told = str(caught.value)
-    assert told.startswith(f"aws: GetSecretValue of {place}: {arn} lacks the permission secretsmanager:GetSecretValue")
+    assert told.startswith(
+        f"aws:{place}: GetSecretValue of {place}: {arn} lacks the permission secretsmanager:GetSecretValue"
+    )
     assert SECRET not in told
 
 
@@ -96,12 +98,12 @@ def test_what_reading_needs(sources: Sources, ministack: Emulator, place: str, m
 
 
 def test_unreachable(sources: Sources) -> None:
-    with pytest.raises(StoreUnavailableError, match="AWS cannot be reached"):
+    with pytest.raises(StoreUnavailableError, match="aws:x: AWS cannot be reached"):
         sources.read(Reference("aws", f"x?region={REGION}&endpoint=http://127.0.0.1:9"))
 
 
 def test_no_region_and_no_profile(sources: Sources) -> None:
-    with pytest.raises(StoreAddressError, match=r"aws: in which region\?"):
+    with pytest.raises(StoreAddressError, match=r"aws:x: in which region\?"):
         sources.read(Reference("aws", "x"))
-    with pytest.raises(StoreAddressError, match=r"aws:nobody\|\|: there is no AWS profile nobody"):
+    with pytest.raises(StoreAddressError, match=r"aws:nobody\|\|x: there is no AWS profile nobody"):
         sources.read(Reference("aws", "nobody||x"))

@@ -90,5 +90,8 @@ def test_what_passes_is_tried_again(sources: Sources, fake: FakeSecretManager, p
     fake.next("AccessSecretVersion", failing(), failing("RESOURCE_EXHAUSTED"))
     assert sources.read(reference(port)).value.octets == SECRET
     fake.next("AccessSecretVersion", *[failing()] * 9)
-    with pytest.raises(StoreUnavailableError, match="cannot be reached for access_secret_version"):
+    with pytest.raises(
+        StoreUnavailableError,
+        match=r"^gcp:projects/p/secrets/mail-app/versions/latest: .* cannot be reached for access_secret_version",
+    ):
         sources.read(reference(port))

@@ -70,7 +70,7 @@ class Command:
 
 def announced_literal(line: bytes) -> Announcement | None:
     """The literal that `line` announces at its end, if it does."""
-    found = _LITERAL.search(line)
+    found = _LITERAL.search(line) if line.endswith(b"}") else None
     if found is None:
         return None
     digits = found[1]

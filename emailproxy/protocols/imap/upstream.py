@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from emailproxy.protocols.events import (
@@ -40,6 +41,13 @@ MAX_HEARD: Final = 262_144
 _STATUSES: Final = (b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH")
 """Untagged responses that are free text: a ``{5}`` at their end is no literal."""
 _CAPABILITY: Final = re.compile(rb"[\x21-\x5c\x5e-\x7e]+")
+LISTS: Final = 64
+"""Capability lists whose parts are remembered: every login to a server meets the same two. 4 MiB at the very most."""
+
+
+@lru_cache(maxsize=LISTS)
+def _listed(capabilities: bytes) -> tuple[str, ...]:
+    return tuple(token.decode() for token in capabilities.split() if _CAPABILITY.fullmatch(token))
 
 
 class _State(enum.Enum):
@@ -199,7 +207,7 @@ class UpstreamImap:
         return None
 
     def _learn(self, listed: bytes) -> None:
-        capabilities = tuple(token.decode() for token in listed.split() if _CAPABILITY.fullmatch(token))
+        capabilities = _listed(listed)
         if self._state in (_State.AUTHENTICATE, _State.CAPABILITY_AFTER_LOGIN):
             self._offered_after = capabilities
         else:

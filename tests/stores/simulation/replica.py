@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trio
-from emailproxy.oauth.turns import TurnTimes
 
 from emailproxy.config.model import Account, RefreshTokens, Settings
 from emailproxy.failures import FailureKind, LoginFailed
@@ -19,6 +18,7 @@ from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.tokens import open_broker
+from emailproxy.oauth.turns import TurnTimes
 from emailproxy.secret import Secret
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
