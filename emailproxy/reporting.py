@@ -31,8 +31,10 @@ FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
 """A permission that was granted, or a network that came up, is noticed within a minute."""
 STATUS_PAUSE: Final = 1.0
-"""Seconds between two looks at what might have changed: a look costs microseconds, and nothing is written without a
-change."""
+"""Seconds between two looks at what might have changed: so often is the file written at most."""
+SETTLING: Final = 90.0
+"""Seconds after the last change in which more is looked for: what follows a call of the store (new tokens that are not
+written yet) follows within a token request. Then nothing wakes the proxy until the store is called again."""
 NO_FILE_PAUSE: Final = 60.0
 """Seconds until a status file that could not be written is tried again, without a word."""
 
@@ -107,11 +109,13 @@ class Reporter:
         """Write the status file whenever something changed, until cancelled; then remove it."""
         file = StatusFile(self._config().path)
         written: Status | None = None
+        changed = trio.current_time()
         explained = False
         try:
             while True:
                 status, pause = self.status, STATUS_PAUSE
                 if status != written:
+                    changed = trio.current_time()
                     try:
                         # Not abandoned when cancelled: what is written is removed below.
                         await trio.to_thread.run_sync(file.write, replace(status, written=self._now()))
@@ -121,6 +125,8 @@ class Reporter:
                         if not explained:
                             log.info("no status file: %s", _reason(file, error))
                         explained = True
+                if trio.current_time() - changed > SETTLING:
+                    await self._records.called()
                 await trio.sleep(pause)
         finally:
             file.remove()

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,7 @@ async def test_the_status_file(clock: PatientClock, tmp_path: Path, monkeypatch:
         nursery.start_soon(r.keep_status)
         await trio.sleep(100)
         assert writes == 1, "nothing changed"
+        assert trio.lowlevel.current_statistics().seconds_to_next_deadline == inf, "nothing wakes an idle proxy"
         first = read_status(config.path)
         assert first.presence is Presence.RUNNING
         assert first.status is not None
