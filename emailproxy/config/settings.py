@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from emailproxy.config.model import Settings
+from emailproxy.config.notifying import read_notify_command, read_notify_url
 from emailproxy.config.options import Findings, Option, Reader
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
@@ -41,6 +42,8 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         drain=reader.seconds("drain", default.drain) or 0.0,
         secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
         trust_first_login=reader.boolean("trust_first_login"),
+        notify_command=read_notify_command(reader),
+        notify_url=read_notify_url(reader),
         max_connections=reader.integer("max_connections", default.max_connections, least=1),
         max_connections_per_address=reader.integer(
             "max_connections_per_address", default.max_connections_per_address, least=1
