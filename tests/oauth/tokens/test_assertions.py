@@ -13,10 +13,12 @@ from emailproxy.assertions.base import IssuerAddress, Statement
 from emailproxy.config.model import Settings
 from emailproxy.failures import FailureKind
 from emailproxy.oauth.flows.client_credentials import SPREADING
+from emailproxy.references.base import Reference
 from emailproxy.store.base import StoreDeniedError, StoreUnavailableError
 from tests.assertions.fakes import FakeIssuer, issuers, jwt
 from tests.clocks import PatientClock
 from tests.oauth.support import DOWN, failure, grant, refusal, token, unattended, world
+from tests.references.fakes import FakeSource, sources
 
 URL = "https://login.microsoftonline.com/example.com/oauth2/v2.0/token"
 APPLICATION = unattended(
@@ -149,6 +151,15 @@ async def test_the_mail_password_is_not_sent(clock: PatientClock) -> None:
     async with world(grant("fresh"), settings=settings, issuers=issuers(FakeIssuer())) as w:
         await token(w, account=APPLICATION)
         assert "client_secret" not in w.provider.requests[0]
+
+
+async def test_a_secret_that_is_left_over_is_not_even_read(clock: PatientClock) -> None:
+    vault = FakeSource({"app": "left over"})
+    account = replace(APPLICATION, client_secret=Reference("vault", "app"))
+    async with world(grant("fresh"), sources=sources(vault), issuers=issuers(FakeIssuer())) as w:
+        await token(w, account=account)
+        assert "client_secret" not in w.provider.requests[0]
+    assert not vault.reads
 
 
 # --- a service account whose key nobody has ---------------------------------------------------------------------------
