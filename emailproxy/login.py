@@ -38,7 +38,9 @@ LOGIN_WAITS: Final = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProto
 class Tokens(Protocol):
     """What a login needs of the token broker."""
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         """A token from memory, if nobody needs to be asked for one."""
         ...
 
@@ -97,7 +99,9 @@ async def log_in(
         raise _not_in_time(wait)
     refused: AccessToken | None = None
     while True:
-        token = services.tokens.at_hand(account, credentials.password) if refused is None else None
+        token: AccessToken | None = None
+        if refused is None:
+            token = services.tokens.at_hand(account, credentials.password, client=client, server=server)
         if token is None:
             with trio.move_on_after(wait):
                 token = await services.tokens.token(

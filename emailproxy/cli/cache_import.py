@@ -17,6 +17,7 @@ from emailproxy.importing import davmail, sasl_xoauth2
 from emailproxy.importing.sealing import PasswordMismatchError, is_in_use, sealed_record
 from emailproxy.importing.tokens import ForeignToken, ForeignTokenError, read_file
 from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.managing import is_managed
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
 
@@ -96,6 +97,11 @@ def _import(flags: Flags, config: Config, token: ForeignToken, password_file: Pa
     existing, taken = answer(partial(_existing, flags, account.name))
     if existing is not None and is_in_use(existing.record) and not overwrite:
         return _refused(account.name, f"{taken} has a record of it already; --overwrite replaces that")
+    if existing is not None and is_managed(existing.record):
+        return _refused(
+            account.name,
+            f"it is a managed account, with app passwords; emailproxy passwords migrate --back {account.name} first",
+        )
     password = _password(account, token, password_file)
     refresh_token = token.open(password)
     if refresh_token is None:

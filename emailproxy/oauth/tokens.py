@@ -107,12 +107,18 @@ class TokenBroker:
         """How many accounts have a newer refresh token than the store, on purpose."""
         return self._vault.keeper.deferred
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         """A token from memory, if `password` is right and the token good for a while; the common case of a login.
 
         None decides nothing: ask `token`.
         """
-        opened = self._vault.trusted(account.name, password) if account.oauth2_flow in self._flows else None
+        flow = self._flows.get(account.oauth2_flow)
+        if flow is None:
+            return None
+        digest = self._vault.passwords.digest(account.name, password)
+        opened = self._vault.trusted(Login(account, flow, password, digest, client, server))
         held = opened.access if opened is not None else None
         return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
@@ -150,6 +156,10 @@ class TokenBroker:
         login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client, server)
         return await self._answer(login, refused)
 
+    def distrust(self) -> None:
+        """Ask the store at the next login of each account: a person has changed something."""
+        self._vault.distrust()
+
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
 
@@ -160,6 +170,7 @@ class TokenBroker:
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
+        login = login.admitted(opened)
         held = opened.access if opened is not None else None
         if opened is not None and held is not None and held.serves(self._now(), margin(login, opened), refused):
             return held
@@ -232,6 +243,7 @@ class TokenBroker:
     async def _obtain(self, login: Login, refused: AccessToken | None) -> AccessToken:
         """What one flight does."""
         opened = await self._open(login, fresh=True)
+        login = login.admitted(opened)
         spare: AccessToken | None = None
         if opened is not None:
             if opened.access is not None:
