@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import trio
 
-from emailproxy.config import Config, ConfigError, Server, load
+from emailproxy.config import Config, ConfigError, MailServer, Server, load
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
 from emailproxy.listener import ListenerSet
@@ -165,15 +165,14 @@ class Proxy:
         """Ask each distinct server for its capabilities, so that the first client already sees them."""
         limit = trio.CapacityLimiter(PROBES)
 
-        async def probe(server: Server) -> None:
+        async def probe(server: MailServer) -> None:
             async with limit:
                 await upstreams.probe(server)
 
         while True:
             reloaded = self._reloaded
-            distinct = {(s.protocol, s.server_address, s.server_port): s for s in self._config.servers}
             async with trio.open_nursery() as nursery:
-                for server in distinct.values():
+                for server in self._config.mail_servers():
                     if not upstreams.capabilities(server):
                         nursery.start_soon(probe, server)
             await reloaded.wait()

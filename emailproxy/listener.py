@@ -164,10 +164,8 @@ class Listener:
         local = "no TLS" if self._context is None else "STARTTLS" if server.local_starttls else "TLS"
         shown = f"[{host}]" if ":" in host else host
         upstream = "STARTTLS" if server.server_starttls else "TLS"
-        log.info(
-            "%s listening on %s:%d (%s) for %s:%d (%s)",
-            server.section, shown, port, local, server.server_address, server.server_port, upstream,
-        )  # fmt: skip
+        stands_for = f"{server.mail_server} ({upstream})" if server.mail_server else "the accounts' own servers"
+        log.info("%s listening on %s:%d (%s) for %s", server.section, shown, port, local, stands_for)
 
     async def _accept_on(self, sock: socket.socket) -> None:
         while True:

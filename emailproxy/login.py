@@ -27,12 +27,14 @@ from emailproxy.upstream import (
     UpstreamUnavailableError,
 )
 
-__all__ = ["Services", "Tokens", "log_in"]
+__all__ = ["NO_SERVER", "Services", "Tokens", "log_in", "no_server"]
 
 log = logging.getLogger("emailproxy.login")
 
 LOGIN_WAITS: Final = {MailProtocol.IMAP: 60.0, MailProtocol.POP: 60.0, MailProtocol.SMTP: 30.0}
 """Seconds a login waits for a person's consent before the client hears "later"."""
+
+NO_SERVER: Final = "There is no mail server for this account here."
 
 
 class Tokens(Protocol):
@@ -79,7 +81,7 @@ async def log_in(
 
     Args:
         services: what all sessions share.
-        server: what the listener stands for.
+        server: what the listener stands for; the account may name another mail server.
         credentials: what the mail client sent.
         hello: what it told of itself.
         client: its address, for the log and for the person who is asked for consent.
@@ -109,8 +111,13 @@ async def log_in(
                 )
         if token is None:
             raise _not_in_time(wait)
+        destination = account.mail_server(server)
+        if destination is None:
+            # Only now that the password was right: who has no server is nobody else's business.
+            raise _failed(FailureKind.MISCONFIGURED, NO_SERVER, no_server(server, account))
         try:
-            return account, await services.upstreams.log_in(server, account.name, token.value, hello)
+            user = account.user_at(server.protocol)
+            return account, await services.upstreams.log_in(destination, user, token.value, hello)
         except UpstreamUnavailableError as error:
             raise _failed(
                 FailureKind.TEMPORARY, "The mail server cannot be reached at the moment.", str(error)
@@ -149,6 +156,12 @@ def _not_in_time(wait: float) -> LoginFailed:
         "No token for this account yet, please try again later.",
         f"no token within {wait:g} s: consent is pending or the token endpoint is slow; see the lines above",
     )
+
+
+def no_server(server: Server, account: Account) -> str:
+    """For the operator: `server` leaves the mail server to the account, and the account does not name one."""
+    option = f"{server.protocol.value.lower()}_server"
+    return f"[{server.section}] has no server_address, and [{account.section}] neither {option} nor provider; add one"
 
 
 def _failed(kind: FailureKind, text: str, detail: str) -> LoginFailed:

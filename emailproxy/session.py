@@ -241,7 +241,7 @@ class Session:
     # --- parts --------------------------------------------------------------------------------------------------------
 
     def _downstream(self) -> Downstream:
-        capabilities = self._services.upstreams.capabilities(self._server)
+        capabilities = self._services.upstreams.capabilities(self._server.mail_server)
         starttls = self._server.local_starttls and self._context is not None
         match self._server.protocol:
             case MailProtocol.IMAP:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import trio
 
-from emailproxy.config import MailProtocol, Server
+from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Connection, Scratch
 from emailproxy.dialling import Dialler
 from emailproxy.failures import ProxyError
@@ -85,11 +85,11 @@ class UpstreamServers:
         self._dialler = Dialler()
         self._capabilities: dict[tuple[MailProtocol, str, int], tuple[str, ...]] = {}
 
-    def capabilities(self, server: Server) -> tuple[str, ...]:
-        """What `server` offered last before login; empty if it was never reached."""
-        return self._capabilities.get(_key(server), ())
+    def capabilities(self, server: MailServer | None) -> tuple[str, ...]:
+        """What `server` offered last before login; empty if it was never reached, or nobody knows yet which it is."""
+        return self._capabilities.get(_key(server), ()) if server is not None else ()
 
-    async def log_in(self, server: Server, user: str, token: Secret, hello: ClientHello) -> JoinedUpstream:
+    async def log_in(self, server: MailServer, user: str, token: Secret, hello: ClientHello) -> JoinedUpstream:
         """Connect to `server` and log in as `user`.
 
         The caller owns the connection of the result. After an error or a cancellation nothing stays open.
@@ -98,30 +98,30 @@ class UpstreamServers:
             UpstreamUnavailableError: not reached, not trusted, or no dialogue.
             UpstreamRefusedError: it refused.
         """
-        login = UpstreamLogin(user=user, token=token, host=server.server_address, port=server.server_port)
+        login = UpstreamLogin(user=user, token=token, host=server.address, port=server.port)
         event, connection, machine = await self._ask(server, login, hello, LOGIN_LIMIT)
         if isinstance(event, LoggedIn):
             return JoinedUpstream(connection, event, machine.trailing_data)
         connection.close()
         if isinstance(event, LoginRefused):
             raise UpstreamRefusedError(event)
-        raise UpstreamUnavailableError(f"{_name(server)}: {event}")
+        raise UpstreamUnavailableError(f"{server}: {event}")
 
-    async def probe(self, server: Server) -> None:
+    async def probe(self, server: MailServer) -> None:
         """Ask `server` for its capabilities without logging in, and remember them. A failure is a log line."""
         try:
             event, connection, _ = await self._ask(server, None, ClientHello(), PROBE_LIMIT)
         except UpstreamUnavailableError as error:
-            log.warning("%s; logins through %s will fail until it answers", error, server.section)
+            log.warning("%s; %s logins there will fail until it answers", error, server.protocol.value)
             return
         connection.close()
         if isinstance(event, CapabilitiesReceived):
-            log.info("%s offers %s", _name(server), " ".join(event.capabilities))
+            log.info("%s offers %s", server, " ".join(event.capabilities))
         else:
-            log.warning("%s told no capabilities: %s", _name(server), event)
+            log.warning("%s told no capabilities: %s", server, event)
 
     async def _ask(
-        self, server: Server, login: UpstreamLogin | None, hello: ClientHello, limit: float
+        self, server: MailServer, login: UpstreamLogin | None, hello: ClientHello, limit: float
     ) -> tuple[Answer, Connection, Upstream]:
         """Connect, and converse until the server's last word, `limit` seconds at most. The caller owns the connection.
 
@@ -133,10 +133,8 @@ class UpstreamServers:
         # One scope, whose deadline moves: the steps of a login are short, and each scope costs as much as a step.
         with trio.CancelScope(deadline=trio.current_time() + CONNECT_LIMIT) as scope:
             try:
-                connection = Connection(
-                    await self._dialler.dial(server.server_address, server.server_port), self._scratch
-                )
-                if not server.server_starttls:
+                connection = Connection(await self._dialler.dial(server.address, server.port), self._scratch)
+                if not server.starttls:
                     await self._start_tls(connection, server)
                 scope.deadline = trio.current_time() + limit
                 machine = _machine(server, login, hello)
@@ -146,25 +144,25 @@ class UpstreamServers:
                 answered = True
             except OSError as error:
                 doing = "cannot be reached" if connection is None else "broke the connection off"
-                raise UpstreamUnavailableError(f"{_name(server)} {doing}: {_why(error)}") from error
+                raise UpstreamUnavailableError(f"{server} {doing}: {_why(error)}") from error
             finally:
                 if connection is not None and not answered:
                     connection.close()
             return event, connection, machine
         step = "connect" if connection is None else "answer"
-        raise UpstreamUnavailableError(f"{_name(server)} did not {step} in time")
+        raise UpstreamUnavailableError(f"{server} did not {step} in time")
 
-    async def _start_tls(self, connection: Connection, server: Server) -> None:
-        host, port = server.server_address, server.server_port
+    async def _start_tls(self, connection: Connection, server: MailServer) -> None:
+        host, port = server.address, server.port
         try:
             await connection.start_tls(lambda incoming, outgoing: self._tls.wrap(incoming, outgoing, host, port))
         except OSError:
             self._tls.forget(host, port)
             raise
 
-    async def _converse(self, connection: Connection, machine: Upstream, server: Server) -> Answer:
+    async def _converse(self, connection: Connection, machine: Upstream, server: MailServer) -> Answer:
         """Drive `machine` until it has something final to say."""
-        transcript = Transcript(log, _name(server), server.protocol, ours=True)
+        transcript = Transcript(log, str(server), server.protocol, ours=True)
         while True:
             event = machine.next_event()
             data = machine.data_to_send()
@@ -182,25 +180,23 @@ class UpstreamServers:
                 case _:
                     return event
 
-    def _learn(self, server: Server, machine: Upstream, connection: Connection) -> None:
+    def _learn(self, server: MailServer, machine: Upstream, connection: Connection) -> None:
         if machine.capabilities:
             self._capabilities[_key(server)] = machine.capabilities
         if connection.tls is not None:
-            self._tls.remember(server.server_address, server.server_port, connection.tls)
+            self._tls.remember(server.address, server.port, connection.tls)
 
 
-def _machine(server: Server, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
+def _machine(server: MailServer, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
     match server.protocol:
         case MailProtocol.IMAP:
-            return UpstreamImap(
-                login=login, starttls=server.server_starttls, client_id=hello.imap_id, sasl_ir=server.sasl_ir
-            )
+            return UpstreamImap(login=login, starttls=server.starttls, client_id=hello.imap_id, sasl_ir=server.sasl_ir)
         case MailProtocol.POP:
-            return UpstreamPop3(login=login, starttls=server.server_starttls)
+            return UpstreamPop3(login=login, starttls=server.starttls)
         case MailProtocol.SMTP:
             # RFC 5321 section 4.1.4 wants a name; a client that said only HELO gets EHLO on its behalf.
             name = hello.smtp_name or "localhost"
-            return UpstreamSmtp(login=login, starttls=server.server_starttls, client_name=name)
+            return UpstreamSmtp(login=login, starttls=server.starttls, client_name=name)
 
 
 def _why(error: BaseException) -> str:
@@ -213,9 +209,5 @@ def _why(error: BaseException) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
-def _key(server: Server) -> tuple[MailProtocol, str, int]:
-    return server.protocol, server.server_address, server.server_port
-
-
-def _name(server: Server) -> str:
-    return f"{server.server_address}:{server.server_port}"
+def _key(server: MailServer) -> tuple[MailProtocol, str, int]:
+    return server.protocol, server.address, server.port

@@ -116,9 +116,10 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
 def test_samples_are_printed() -> None:
     code, out, _ = run("sample-config", "gmail")
     assert code == 0
-    assert "imap.gmail.com" in out
-    assert "outlook.office365.com" not in out
-    assert "outlook.office365.com" in run("sample-config")[1]
+    assert "provider = gmail" in out
+    assert "office365" not in out
+    assert "provider = office365" in run("sample-config")[1]
+    assert "imap.gmail.com" in run("sample-config", "--full", "gmail")[1]
     assert run("sample-config", "nosuch")[0] == Exit.CONFIGURATION
 
 

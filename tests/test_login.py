@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ import trio
 import trustme
 from trio.testing import MockClock
 
-from emailproxy.config import Account, Config, MailProtocol, Server, Settings
+from emailproxy.config import Account, Config, MailProtocol, MailServer, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import LOGIN_WAITS, Services, log_in
@@ -188,3 +189,79 @@ async def test_a_mail_server_that_is_away() -> None:
     kind, detail = await failure(services(ScriptedTokens(lambda _: "x")), SERVER)
     assert kind is FailureKind.TEMPORARY
     assert "127.0.0.1:1 cannot be reached" in detail
+
+
+# --- where, and as whom ---------------------------------------------------------------------------------------------
+
+
+def routed(account: Account, context: ssl.SSLContext | None = None) -> Services:
+    shared = services(ScriptedTokens(lambda _: "good-token"), context)
+    config = Config(Path("emailproxy.config"), (), {account.name: account})
+    return replace(shared, config=lambda: config)
+
+
+def destination(scripted: ScriptedServer) -> MailServer:
+    server = scripted.configured().mail_server
+    assert server is not None
+    return server
+
+
+@pytest.mark.parametrize("protocol", list(MailProtocol))
+async def test_the_mail_server_hears_the_name_that_its_protocol_has(
+    protocol: MailProtocol, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    account = replace(
+        ACCOUNT, upstream_user="delegate@example.com", protocol_users=((MailProtocol.IMAP, "shared@example.com"),)
+    )
+    async with serving(protocol, contexts[1]) as scripted:
+        found, joined = await log_in(
+            routed(account, contexts[0]), scripted.configured(), CREDENTIALS, ClientHello(), "192.0.2.7:4711"
+        )
+        joined.connection.close()
+        assert found is account
+        name = "shared" if protocol is MailProtocol.IMAP else "delegate"
+        assert scripted.users == [f"user={name}@example.com"]
+
+
+async def test_an_alias_is_the_account(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    account = replace(ACCOUNT, login_aliases=("scan",))
+    async with serving(MailProtocol.IMAP, contexts[1]) as scripted:
+        shared = routed(account, contexts[0])
+        credentials = Credentials("SCAN", Secret("pass"), "LOGIN")
+        _, joined = await log_in(shared, scripted.configured(), credentials, ClientHello(), "192.0.2.7:4711")
+        joined.connection.close()
+        assert scripted.users == ["user=user@example.com"]
+    assert isinstance(shared.tokens, ScriptedTokens)
+    assert [asked[0] for asked in shared.tokens.asked] == ["user@example.com"]
+
+
+@pytest.mark.parametrize("elsewhere", ["127.0.0.1", None])
+async def test_the_accounts_own_server_goes_before_the_ports(
+    elsewhere: str | None, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    async with serving(MailProtocol.IMAP, contexts[1]) as scripted:
+        port = scripted.configured(server_address=elsewhere, server_port=1 if elsewhere else None)
+        shared = routed(replace(ACCOUNT, servers=(destination(scripted),)), contexts[0])
+        _, joined = await log_in(shared, port, CREDENTIALS, ClientHello(), "192.0.2.7:4711")
+        joined.connection.close()
+
+
+async def test_an_account_without_a_server_is_refused_with_what_to_add(autojump_clock: MockClock) -> None:
+    account = replace(ACCOUNT, servers=(MailServer(MailProtocol.SMTP, "smtp.example.com", 465),))
+    port = Server("IMAP-1993", MailProtocol.IMAP, 1993, None, None)
+    kind, detail = await failure(routed(account), port)
+    assert kind is FailureKind.MISCONFIGURED
+    assert (
+        detail == "[IMAP-1993] has no server_address, and [user@example.com] neither imap_server nor provider; add one"
+    )
+
+
+async def test_only_a_right_password_learns_that_there_is_no_server() -> None:
+    class Wrong(ScriptedTokens):
+        async def token(self, *args: object, **options: object) -> AccessToken:
+            await trio.lowlevel.checkpoint()
+            raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "No.", "wrong"))
+
+    shared = replace(routed(ACCOUNT), tokens=Wrong(lambda _: ""))
+    kind, _ = await failure(shared, Server("IMAP-1993", MailProtocol.IMAP, 1993, None, None))
+    assert kind is FailureKind.WRONG_CREDENTIALS

@@ -11,7 +11,7 @@ import trio
 import trustme
 from trio.testing import MockClock
 
-from emailproxy.config import MailProtocol, Server
+from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Scratch
 from emailproxy.secret import Secret
 from emailproxy.tls import UpstreamTls
@@ -58,7 +58,7 @@ async def test_a_probe_learns_what_the_server_offers_under_tls(
         server.starttls = starttls
 
     async with serving(protocol, server_tls, change) as scripted:
-        server = scripted.configured()
+        server = destination(scripted)
         assert upstreams.capabilities(server) == ()
         await upstreams.probe(server)
         expected = {MailProtocol.IMAP: "SASL-IR", MailProtocol.POP: "UIDL", MailProtocol.SMTP: "PIPELINING"}[protocol]
@@ -71,7 +71,7 @@ async def test_a_login_learns_too_and_the_next_one_resumes_tls(
     upstreams: UpstreamServers, server_tls: ssl.SSLContext
 ) -> None:
     async with serving(MailProtocol.IMAP, server_tls) as scripted:
-        server = scripted.configured()
+        server = destination(scripted)
         reused = []
         for _ in range(3):
             joined = await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
@@ -87,9 +87,15 @@ async def test_a_refusal_carries_the_servers_words_and_challenge(
 ) -> None:
     async with serving(MailProtocol.IMAP, server_tls) as scripted:
         with pytest.raises(UpstreamRefusedError, match=r"AUTHENTICATE failed.*challenge .*400") as caught:
-            await upstreams.log_in(scripted.configured(), "user@example.com", Secret("bad"), ClientHello())
+            await upstreams.log_in(destination(scripted), "user@example.com", Secret("bad"), ClientHello())
         assert not caught.value.refused.temporary
         await closed(scripted)
+
+
+def destination(scripted: ScriptedServer) -> MailServer:
+    server = scripted.configured().mail_server
+    assert server is not None
+    return server
 
 
 async def closed(scripted: ScriptedServer) -> None:
@@ -136,7 +142,7 @@ async def test_a_server_that_does_not_let_us_in(
 ) -> None:  # fmt: skip
     port = await dialogue(talk, server_tls)
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.
-    server = Server("IMAP-1", MailProtocol.IMAP, 1, "127.0.0.1", port)
+    server = MailServer(MailProtocol.IMAP, "127.0.0.1", port)
     started = trio.current_time()
     with pytest.raises(UpstreamUnavailableError, match=words) as caught:
         await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
@@ -145,14 +151,14 @@ async def test_a_server_that_does_not_let_us_in(
         assert trio.current_time() - started == pytest.approx(LOGIN_LIMIT, abs=1)
         await upstreams.probe(server)
         assert trio.current_time() - started == pytest.approx(LOGIN_LIMIT + PROBE_LIMIT, abs=1)
-        assert "logins through IMAP-1 will fail until it answers" in caplog.text
+        assert "IMAP logins there will fail until it answers" in caplog.text
 
 
 async def test_an_untrusted_server_is_named_with_the_reason(server_tls: ssl.SSLContext) -> None:
     async with serving(MailProtocol.IMAP, server_tls) as scripted:
         strangers = UpstreamServers(UpstreamTls(), Scratch())
         with pytest.raises(UpstreamUnavailableError, match=r"localhost:\d+ .*certificate verify failed"):
-            await strangers.log_in(scripted.configured(), "user@example.com", TOKEN, ClientHello())
+            await strangers.log_in(destination(scripted), "user@example.com", TOKEN, ClientHello())
 
 
 async def test_a_probe_of_a_server_that_is_down_is_a_log_line(
@@ -160,6 +166,6 @@ async def test_a_probe_of_a_server_that_is_down_is_a_log_line(
 ) -> None:
     caplog.set_level(logging.WARNING)
     port = free_port()
-    await upstreams.probe(Server("IMAP-1", MailProtocol.IMAP, 1, "127.0.0.1", port))
+    await upstreams.probe(MailServer(MailProtocol.IMAP, "127.0.0.1", port))
     assert f"127.0.0.1:{port} cannot be reached: " in caplog.text
     assert "Connection refused" in caplog.text

@@ -14,6 +14,7 @@ _P, _T, _M = Meaning.PERMANENT, Meaning.TEMPORARY, Meaning.MISCONFIGURED
 
 _RFC6749: Final = "RFC 6749 section 5.2"
 _RFC6749_AUTHORISATION: Final = "RFC 6749 section 4.1.2.1"
+_RFC8628: Final = "RFC 8628 section 3.5"
 _OIDC: Final = "OpenID Connect Core 1.0 section 3.1.2.6"
 _COMMON: Final = "common practice"
 _GOOGLE: Final = "developers.google.com/identity/protocols/oauth2"
@@ -67,6 +68,9 @@ CODES: Final[Mapping[str, Cause]] = {
         ),
         Cause("invalid_resource", "check oauth2_resource and oauth2_scope", "Entra's token endpoint"),
         Cause("invalid_target", "check oauth2_resource and oauth2_scope", "RFC 8707 section 2"),
+        Cause("access_denied", "the person, or the provider on sight of the person, said no", _RFC8628, meaning=_T),
+        Cause("authorization_pending", "nobody has entered the code yet", _RFC8628, meaning=_T),
+        Cause("expired_token", "the code was not entered in time; the next login asks again", _RFC8628, meaning=_T),
         Cause(
             "temporarily_unavailable",
             "the provider is overloaded; it is asked again at the next login",

@@ -35,13 +35,16 @@ def check(flags: Flags, *, resolve: bool) -> None:
 
 @click.command("sample-config", short_help="Print a commented sample configuration.")
 @click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
-def sample_config(provider: str | None) -> None:
+@click.option(
+    "--full", is_flag=True, help="Write out the addresses, scopes and ports that a provider's name stands for."
+)
+def sample_config(provider: str | None, *, full: bool) -> None:
     """Print a commented sample configuration, for all providers or for one.
 
-    These are known: office365, outlook, gmail, fastmail, yahoo, aol and 21vianet.
+    These are known: office365, outlook, gmail, workspace, fastmail, yahoo, aol, 21vianet and us-gov.
 
     \b
     Example:
       emailproxy sample-config gmail > emailproxy.config
     """
-    click.echo(sample(provider), nl=False)
+    click.echo(sample(provider, full=full), nl=False)

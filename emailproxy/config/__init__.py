@@ -1,7 +1,7 @@
 """`emailproxy.config` -> frozen dataclasses, with every fault found before any socket opens."""
 
 from emailproxy.config.errors import ConfigError
-from emailproxy.config.model import Account, Config, Fault, MailProtocol, Server, Settings
+from emailproxy.config.model import Account, Config, Fault, MailProtocol, MailServer, Server, Settings
 from emailproxy.config.reader import load
 from emailproxy.config.samples import PROVIDERS, sample
 from emailproxy.config.summary import describe
@@ -13,6 +13,7 @@ __all__ = [
     "ConfigError",
     "Fault",
     "MailProtocol",
+    "MailServer",
     "Server",
     "Settings",
     "describe",

@@ -7,20 +7,30 @@ one exception: a template may hold a sealed client secret, and its salt, for the
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
+from emailproxy.config.flows import (
+    FLOW_OPTIONS,
+    NOT_OFFERED,
+    check_flow_values,
+    effective_flow,
+    read_device_authorization_url,
+    read_flow,
+    read_use_pkce,
+)
 from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
+from emailproxy.config.presets import OF_PROVIDER, PRESET_OPTIONS, completed_account
 from emailproxy.config.providers import refresh_tokens_of
+from emailproxy.config.routes import ROUTE_OPTIONS, check_aliases, inherited, read_route
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
 
-__all__ = ["ACCOUNT_OPTIONS", "CACHED_OPTIONS", "FLOWS", "read_accounts"]
+__all__ = ["ACCOUNT_OPTIONS", "CACHED_OPTIONS", "read_accounts"]
 
 ACCOUNT_OPTIONS: Final = frozenset(
     {
@@ -28,16 +38,17 @@ ACCOUNT_OPTIONS: Final = frozenset(
         "token_url",
         "oauth2_scope",
         "oauth2_resource",
-        "oauth2_flow",
         "redirect_uri",
         "redirect_listen_address",
         "client_id",
         "client_secret",
-        "use_pkce",
         "jwt_certificate_path",
         "jwt_key_path",
         "refresh_tokens",
     }
+    | FLOW_OPTIONS
+    | PRESET_OPTIONS
+    | ROUTE_OPTIONS
 )
 CACHED_OPTIONS: Final = frozenset(
     {
@@ -57,16 +68,8 @@ CACHED_OPTIONS: Final = frozenset(
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
 
-FLOWS: Final = ("authorization_code", "device", "client_credentials", "password", "service_account")
-"""The values of ``oauth2_flow``."""
-
-# Valid in a file, but this version cannot log in with them. Remove what has got its implementation.
-NOT_OFFERED: Final = frozenset({"device", "service_account"})
-
 LEGACY_ITERATIONS: Final = 100_000
 """What sealed a value that has no ``token_iterations`` beside it."""
-
-_INTERACTIVE: Final = frozenset({"authorization_code", "device"})
 
 
 def read_accounts(
@@ -92,7 +95,7 @@ def read_accounts(
                 "write allow_catch_all_accounts = True into [emailproxy], or remove the section",
             )
             continue
-        options = _merged(section, templates if catch_all else {})
+        options = _merged(section, templates if catch_all else {}, findings)
         if not is_template and section.own <= CACHED_OPTIONS | DOCUMENTATION and _incomplete(options):
             findings.warn(
                 section.name,
@@ -114,6 +117,7 @@ def read_accounts(
             if catch_all:
                 account = replace(account, inherited_secret=_inherited_secret(section.name, templates, findings))
             (caught if is_template else accounts)[section.name] = account
+    check_aliases(accounts, findings)
     for section in sections.values():
         if "@" not in section.name and {"token_url", "client_id"} & section.own:
             findings.warn(
@@ -122,14 +126,19 @@ def read_accounts(
     return accounts, caught
 
 
-def _merged(section: Section, templates: Mapping[str, Section]) -> dict[str, Option]:
-    """The section's options over its domain's over the global ones; cached options only from the section itself."""
+def _merged(section: Section, templates: Mapping[str, Section], findings: Findings) -> dict[str, Option]:
+    """The section's options over its domain's over the global ones, and below them all what its provider fills in.
+
+    Cached options come only from the section itself.
+    """
     merged: dict[str, Option] = {}
     for source in (*_templates_of(section.name, templates), section):
+        if source.options.get("provider", "").strip():
+            merged = {name: option for name, option in merged.items() if name not in OF_PROVIDER}
         for name in source.options:
-            if name in ACCOUNT_OPTIONS:
+            if name in ACCOUNT_OPTIONS and (source is section or inherited(name)):
                 merged[name] = Option.of(source, name, source.name if name in source.own else section.name)
-    return merged
+    return completed_account(section.name, merged, Reader(section.name, merged, findings))
 
 
 def _templates_of(name: str, templates: Mapping[str, Section]) -> list[Section]:
@@ -189,9 +198,8 @@ def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
             reader.warn(name, "this is still the sample's text", "write your own value, or remove an optional line")
     reader.url("token_url")
     reader.url("permission_url")
-    reader.boolean("use_pkce")
+    check_flow_values(reader)
     _check_redirect(reader)
-    _read_flow(reader)
     _read_refresh_tokens(reader)
 
 
@@ -203,17 +211,18 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
     token_url = reader.required("token_url", "add the provider's token endpoint")
     client_id = reader.required("client_id", "add the client id that the provider gave you")
     permission_url = reader.text("permission_url")
-    flow = _read_flow(reader)
+    flow = read_flow(reader)
     if permission_url is None and flow is None and reader.text("oauth2_flow") is None:
         reader.fault(
             "permission_url",
             "without it, oauth2_flow is required",
             "add the provider's authorisation endpoint, or oauth2_flow = client_credentials or password",
         )
-    if permission_url is None and flow in _INTERACTIVE:
+    if permission_url is None and flow == "authorization_code":
         reader.required("permission_url", f"add the endpoint that the flow {flow} begins at")
     if permission_url is not None:
-        flow = _with_permission_url(reader, flow)
+        flow = effective_flow(reader, flow)
+    device_authorization_url = read_device_authorization_url(reader) if flow == "device" else None
     if not (flow == "password" and reader.text("oauth2_resource")):
         reader.required("oauth2_scope", "add the scope that the provider wants for mail")
     if flow == "authorization_code" and reader.text("redirect_uri") is None:
@@ -232,7 +241,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
     secret = reader.text("client_secret")
     if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
         return None
-    return Account(
+    account = Account(
         name=name,
         section=name,
         oauth2_flow=flow,
@@ -244,42 +253,19 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         oauth2_resource=reader.text("oauth2_resource"),
         redirect_uri=reader.text("redirect_uri"),
         redirect_listen_address=reader.text("redirect_listen_address"),
-        use_pkce=reader.boolean("use_pkce"),
+        use_pkce=read_use_pkce(reader),
+        device_authorization_url=device_authorization_url,
         jwt_certificate_path=reader.path("jwt_certificate_path"),
         jwt_key_path=reader.path("jwt_key_path"),
         refresh_tokens=_read_refresh_tokens(reader),
     )
-
-
-def _read_flow(reader: Reader) -> str | None:
-    flow = reader.text("oauth2_flow")
-    if flow is None or flow in FLOWS:
-        return flow
-    near = difflib.get_close_matches(flow.lower().replace("-", "_").replace(" ", "_"), FLOWS, n=1, cutoff=0.5)
-    remedy = f"did you mean {near[0]}?" if near else f"the flows are {', '.join(FLOWS)}"
-    printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
-    reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
-    return None
+    return read_route(reader, account) if len(findings.faults) == before else None
 
 
 def _read_refresh_tokens(reader: Reader) -> RefreshTokens:
     if reader.text("refresh_tokens") is None:
         return refresh_tokens_of(reader.text("token_url") or "")
     return RefreshTokens(reader.choice("refresh_tokens", [kind.value for kind in RefreshTokens]))
-
-
-def _with_permission_url(reader: Reader, flow: str | None) -> str | None:
-    """The classic proxy uses an authorisation endpoint that is there, whatever the flow says; its files rely on it."""
-    if flow is None and reader.text("oauth2_flow") is not None:
-        return None  # unknown, and said
-    if flow is None or flow in _INTERACTIVE:
-        return flow or "authorization_code"
-    reader.warn(
-        "oauth2_flow",
-        f"{flow} has no effect beside a permission_url: the account uses authorization_code",
-        "remove one of the two",
-    )
-    return "authorization_code"
 
 
 def _check_redirect(reader: Reader) -> None:

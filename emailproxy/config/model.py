@@ -12,7 +12,17 @@ from emailproxy.config.sealkey import SealKey
 from emailproxy.references.base import Fetched, Reference, Use
 from emailproxy.secret import Secret
 
-__all__ = ["Account", "Config", "Fault", "MailProtocol", "RefreshTokens", "SealedSecret", "Server", "Settings"]
+__all__ = [
+    "Account",
+    "Config",
+    "Fault",
+    "MailProtocol",
+    "MailServer",
+    "RefreshTokens",
+    "SealedSecret",
+    "Server",
+    "Settings",
+]
 
 
 class MailProtocol(enum.Enum):
@@ -45,15 +55,32 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where a login goes."""
+
+    protocol: MailProtocol
+    address: str
+    port: int
+    starttls: bool = False
+    """It speaks STARTTLS/STLS first; otherwise TLS from the first octet."""
+    sasl_ir: bool = True
+    """See `Server.sasl_ir`."""
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """One local port and the mail server it stands for."""
+    """One local port and the mail server it stands for, if it is always the same."""
 
     section: str
     """The section's name, e.g. ``IMAP-1993``."""
     protocol: MailProtocol
     local_port: int
-    server_address: str
-    server_port: int
+    server_address: str | None
+    """None: each account logs in at a server of its own; then `server_port` is None too."""
+    server_port: int | None
     local_address: str | None = None
     """None: every interface, IPv4 and IPv6."""
     server_starttls: bool = False
@@ -67,6 +94,15 @@ class Server:
     """The oldest TLS version that a mail client may use, ``1.0`` to ``1.3``; never concerns the mail server."""
     sasl_ir: bool = True
     """IMAP: send the token with AUTHENTICATE where the server offers SASL-IR; False: always in two steps."""
+    pass_tokens: bool = False
+    """Whether a mail client may bring an access token of its own, which the mail server then judges."""
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """The one that this port stands for; None if the account decides."""
+        if self.server_address is None or self.server_port is None:
+            return None
+        return MailServer(self.protocol, self.server_address, self.server_port, self.server_starttls, self.sasl_ir)
 
     @property
     def local_tls(self) -> bool:
@@ -99,7 +135,7 @@ class Account:
     """A configured identity and how to get a token for it, catch-all templates already merged in."""
 
     name: str
-    """The user name towards the mail server, and the record's name in the store."""
+    """The user name of the mail client, and the record's name in the store."""
     section: str
     """The section it comes from; a template (``@example.com`` or ``@``) for a caught account."""
     oauth2_flow: str
@@ -112,13 +148,48 @@ class Account:
     oauth2_resource: str | None = None
     redirect_uri: str | None = None
     redirect_listen_address: str | None = None
-    use_pkce: bool = False
+    use_pkce: bool | None = None
+    """None: for public clients, those without a secret."""
+    device_authorization_url: str | None = None
     jwt_certificate_path: Path | Fetched | None = None
     """A file, or the PEM itself where the configuration refers to it."""
     jwt_key_path: Path | Fetched | None = None
     refresh_tokens: RefreshTokens = RefreshTokens.ROTATING
     inherited_secret: SealedSecret | None = None
     """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
+    provider: str | None = None
+    """The name of the preset it began with (`emailproxy.config.providers`)."""
+    login_aliases: tuple[str, ...] = ()
+    """Other user names under which a mail client may log in."""
+    upstream_user: str | None = None
+    """Whose tokens these are at the provider, and the user name towards the mail server; None: `name`."""
+    protocol_users: tuple[tuple[MailProtocol, str], ...] = ()
+    """The user name towards the mail server where one protocol has another."""
+    servers: tuple[MailServer, ...] = ()
+    """Where it logs in whatever port the mail client came to; one for a protocol at the most."""
+    provider_servers: tuple[MailServer, ...] = ()
+    """Where it logs in if neither it nor the port names a server."""
+
+    @property
+    def identity(self) -> str:
+        """Who signs in at the provider: what ``login_hint``, ``username`` and ``sub`` are to name."""
+        return self.upstream_user or self.name
+
+    def user_at(self, protocol: MailProtocol) -> str:
+        """The user name towards the mail server of `protocol`."""
+        return dict(self.protocol_users).get(protocol, self.identity)
+
+    def mail_server(self, server: Server) -> MailServer | None:
+        """Where this account logs in when the mail client came to `server`; None if nobody says.
+
+        Its own server, else the port's, else the provider's: what was written goes before what is only known.
+        """
+
+        def first(choices: tuple[MailServer, ...]) -> MailServer | None:
+            return next((choice for choice in choices if choice.protocol is server.protocol), None)
+
+        found = first(self.servers) or server.mail_server or first(self.provider_servers)
+        return replace(found, sasl_ir=server.sasl_ir) if found is not None else None
 
     def named(self, name: str) -> Account:
         """This template for the user `name`."""
@@ -179,10 +250,23 @@ class Config:
             folded: dict[str, Account] = {}
             for section, account in sections.items():
                 folded.setdefault(section.casefold(), account)
+            if sections is self.accounts:
+                for account in sections.values():
+                    for alias in account.login_aliases:
+                        folded.setdefault(alias.casefold(), account)
             object.__setattr__(self, name, MappingProxyType(folded))
 
+    def mail_servers(self) -> tuple[MailServer, ...]:
+        """Each mail server that a login can go to, once."""
+        accounts = (*self.accounts.values(), *self.templates.values())
+        found = [server.mail_server for server in self.servers]
+        # Thousands of accounts have few servers of their own: only what differs is asked for.
+        routes = {(account.servers, account.provider_servers): account for account in accounts}
+        found += [account.mail_server(server) for account in routes.values() for server in self.servers]
+        return tuple({(s.protocol, s.address, s.port): s for s in found if s is not None}.values())
+
     def account(self, user: str) -> Account | None:
-        """The account that logs in as `user`: its own section, else its domain's template, else the global one.
+        """The account that logs in as `user`: its section or alias, else its domain's template, else the global one.
 
         Mailbox names are compared without case, as the providers do. A caught account is named in lower case, so that
         two spellings share one record.

@@ -118,14 +118,14 @@ class Reader:
             self.fault(name, "this required option is missing", remedy)
         return value
 
-    def boolean(self, name: str, default: bool = False) -> bool:
+    def boolean(self, name: str, default: bool = False, *, remedy: str = "write True or False") -> bool:
         """``True``/``False`` in the spellings of `configparser`: 1/0, yes/no, true/false, on/off in any case."""
         value = self.text(name)
         if value is None:
             return default
         state = configparser.ConfigParser.BOOLEAN_STATES.get(value.lower())
         if state is None:
-            self.fault(name, f"{_shortened(value)} is neither True nor False", "write True or False")
+            self.fault(name, f"{_shortened(value)} is neither True nor False", remedy)
             return default
         return state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from emailproxy.config.accounts import ACCOUNT_OPTIONS, read_accounts
 from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
-from emailproxy.config.model import Account, Config, Fault
+from emailproxy.config.model import Account, Config, Fault, Server
 from emailproxy.config.options import Findings
 from emailproxy.config.servers import SERVER_OPTIONS, is_server, read_servers
 from emailproxy.config.settings import SETTINGS_OPTIONS, SETTINGS_SECTION, read_settings
@@ -59,6 +59,7 @@ def _load(path: Path, sources: Sources) -> Config:
     accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings)
     if settings.encrypt_client_secret_on_first_use:
         _warn_of_sealing([*accounts.values(), *templates.values()], findings)
+    _warn_of_routes(servers, [*accounts.values(), *templates.values()], findings)
     if not accounts and not templates and not findings.faults:
         findings.warn(None, None, "there is no account, so nobody can log in", "add a section named by a mail address")
     if findings.faults:
@@ -80,6 +81,19 @@ def _warn_of_sealing(accounts: Iterable[Account], findings: Findings) -> None:
             f"has no effect where client_secret is a reference: [{named[0]}]{more}",
             "nothing needs to be done: a reference is never sealed, nor removed from this file",
         )
+
+
+def _warn_of_routes(servers: Iterable[Server], accounts: Collection[Account], findings: Findings) -> None:
+    """Name the ports at which nobody can log in: neither they nor any account has a mail server for them."""
+    for server in servers:
+        if accounts and not any(account.mail_server(server) for account in accounts):
+            option = f"{server.protocol.value.lower()}_server"
+            findings.warn(
+                server.section,
+                "server_address",
+                f"without it, each account needs {option} or provider, and none has one",
+                "add it, or name the servers in the accounts",
+            )
 
 
 def _read(path: Path) -> tuple[str, tuple[Fault, ...]]:

@@ -10,6 +10,8 @@ from typing import Final
 from emailproxy.config.certificates import check_pair
 from emailproxy.config.model import MailProtocol, Server
 from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
+from emailproxy.config.presets import completed_server
+from emailproxy.config.routes import check_starttls, is_server_name
 from emailproxy.config.syntax import Section
 
 __all__ = ["SERVER_OPTIONS", "is_server", "read_servers"]
@@ -26,14 +28,13 @@ SERVER_OPTIONS: Final = frozenset(
         "local_key_path",
         "min_tls",
         "sasl_ir",
+        "provider",
     }
 )
 # Explanations that files of the classic proxy carry in any section.
 DOCUMENTATION: Final = frozenset({"documentation"})
 
 _SERVER: Final = re.compile(r"(?P<protocol>IMAP|POP|SMTP)-(?P<port>[0-9]+)")
-_TLS_PORTS: Final = frozenset({465, 993, 995})
-_STARTTLS_PORTS: Final = frozenset({25, 110, 143, 587})
 # What people write when they mean a server: another case, another separator, a name of a port.
 _ALMOST: Final = re.compile(
     r"\s*(?P<protocol>imap|pop|smtp|submission)[34]?s?(?:rev1)?[\s_:./-]*(?P<port>[+-]?[0-9]{2,})\s*", re.IGNORECASE
@@ -93,6 +94,7 @@ def _read_server(
     before = len(findings.faults)
     findings.check_names(section.name, section.own, SERVER_OPTIONS | DOCUMENTATION)
     options = {name: Option.of(section, name) for name in section.options}
+    options = completed_server(protocol, options, Reader(section.name, options, findings))
     reader = Reader(section.name, options, findings)
 
     # Longer numbers are out of range whatever they say, and int() is slow on them.
@@ -102,16 +104,13 @@ def _read_server(
         _check_overlap(_Place(section.name, local_address, local_port), taken, findings)
     else:
         reader.fault(None, f"port {port[:20]} is outside 1-65535", "name a port between 1 and 65535")
-    address = reader.required("server_address", "add the host name of the mail server")
-    if address is not None:
-        _check_address(reader, address)
-    reader.required("server_port", "add the port of the mail server, for instance 993, 995, 465 or 587")
-    server_port = reader.port("server_port")
+    address, server_port = _read_mail_server(reader)
     if local_address is not None and not is_host(local_address):
         reader.fault("local_address", "the value is no address", "write an IP address of this machine, or localhost")
     local_starttls = reader.boolean("local_starttls")
     starttls = reader.boolean("server_starttls", reader.boolean("starttls"))
-    _check_starttls(reader, server_port, starttls)
+    starttls_option = "starttls" if reader.text("server_starttls") is None else "server_starttls"
+    check_starttls(reader, "server_port", starttls_option, server_port, starttls=starttls)
 
     certificate = reader.path("local_certificate_path")
     if local_starttls and certificate is None:
@@ -132,7 +131,7 @@ def _read_server(
             f"mail passwords arrive without TLS on {local_address or 'every interface of this machine'}",
             "write local_address = localhost, or add local_certificate_path and local_key_path",
         )
-    if len(findings.faults) > before or address is None or server_port is None:
+    if len(findings.faults) > before:
         return None
     return Server(
         section=section.name,
@@ -147,27 +146,36 @@ def _read_server(
         local_key_path=reader.path("local_key_path"),
         min_tls=min_tls,
         sasl_ir=reader.choice("sasl_ir", ("auto", "never")) == "auto",
+        pass_tokens=reader.boolean("pass_tokens"),
     )
+
+
+def _read_mail_server(reader: Reader) -> tuple[str | None, int | None]:
+    """The mail server's address and port; None for both where the accounts have servers of their own."""
+    address = reader.text("server_address")
+    if address is not None:
+        _check_address(reader, address)
+        reader.required("server_port", "add the port of the mail server, for instance 993, 995, 465 or 587")
+    else:
+        given = [name for name in ("server_port", "server_starttls", "starttls") if reader.text(name) is not None]
+        if given:
+            reader.fault(
+                "server_address",
+                "this required option is missing",
+                f"add the host name of the mail server, or remove {given[0]} where the accounts name their servers",
+            )
+    return address, reader.port("server_port")
 
 
 def _check_address(reader: Reader, address: str) -> None:
     if reader.placeholder("server_address"):
         reader.fault("server_address", "this is still the sample's text", "write the host name of the mail server")
-    elif not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", address) or not is_host(address):
+    elif not is_server_name(address):
         reader.fault(
             "server_address",
             f"{address if address.isprintable() and '@' not in address else 'the value'} is no host name",
             "write the name alone, such as imap.example.com; the port goes to server_port",
         )
-
-
-def _check_starttls(reader: Reader, server_port: int | None, starttls: bool) -> None:
-    """Warn where a port and the kind of TLS do not go together (RFC 8314): the two would wait for each other."""
-    name = "starttls" if reader.text("server_starttls") is None else "server_starttls"
-    if starttls and server_port in _TLS_PORTS:
-        reader.warn(name, f"servers speak TLS from the first octet on port {server_port}", "write False")
-    elif not starttls and server_port in _STARTTLS_PORTS:
-        reader.warn("server_port", f"servers begin in plain text on port {server_port}", "add server_starttls = True")
 
 
 def _check_overlap(place: _Place, taken: list[_Place], findings: Findings) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from emailproxy.config.model import Account, Config, Server
+from collections.abc import Iterable
+
+from emailproxy.config.model import Account, Config, MailServer, Server
 
 __all__ = ["describe"]
 
@@ -12,8 +14,8 @@ def describe(config: Config) -> str:
     lines = [f"{config.path}: {_count(len(config.servers), 'server')}, {_count(len(config.accounts), 'account')}", ""]
     lines += ["Servers", *(f"  {_server(server)}" for server in config.servers), ""]
     lines.append("Accounts")
-    lines += [f"  {_account(account)}" for account in config.accounts.values()]
-    lines += [f"  {_account(template)} (catch-all)" for template in config.templates.values()]
+    lines += [f"  {_account(account, config.servers)}" for account in config.accounts.values()]
+    lines += [f"  {_account(template, config.servers, ' (catch-all)')}" for template in config.templates.values()]
     if not config.accounts and not config.templates:
         lines.append("  none")
     if config.references:
@@ -32,11 +34,13 @@ def _server(server: Server) -> str:
     address = server.local_address
     where = f"all interfaces, port {server.local_port}" if address is None else _endpoint(address, server.local_port)
     downstream = _tls(starttls=server.local_starttls) if server.local_tls else "no TLS"
-    upstream = _tls(starttls=server.server_starttls)
-    return (
-        f"{server.protocol.value:4}  {where} ({downstream}) -> "
-        f"{_endpoint(server.server_address, server.server_port)} ({upstream})"
-    )
+    upstream = _upstream(server.mail_server) if server.mail_server is not None else "the accounts' own servers"
+    passing = ", passes tokens" if server.pass_tokens else ""
+    return f"{server.protocol.value:4}  {where} ({downstream}{passing}) -> {upstream}"
+
+
+def _upstream(server: MailServer) -> str:
+    return f"{server} ({_tls(starttls=server.starttls)})"
 
 
 def _tls(*, starttls: bool) -> str:
@@ -47,6 +51,25 @@ def _endpoint(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _account(account: Account) -> str:
-    pkce = " with PKCE" if account.use_pkce and account.oauth2_flow == "authorization_code" else ""
-    return f"{account.name}  {account.oauth2_flow}{pkce}"
+def _account(account: Account, servers: Iterable[Server], kind: str = "") -> str:
+    """One line, and one more for each thing that is not as usual."""
+    secrets = (account.client_secret, account.inherited_secret, account.jwt_certificate_path)
+    wanted = account.use_pkce if account.use_pkce is not None else secrets == (None, None, None)
+    pkce = " with PKCE" if wanted and account.oauth2_flow == "authorization_code" else ""
+    lines = [f"{account.name}  {account.oauth2_flow}{pkce}{f', {account.provider}' if account.provider else ''}{kind}"]
+    if account.login_aliases:
+        lines.append(f"  logs in as {', '.join(account.login_aliases)} too")
+    if account.upstream_user is not None:
+        lines.append(f"  is {account.upstream_user} to the provider")
+    lines += [f"  is {user} to the {protocol.value} server" for protocol, user in account.protocol_users]
+    # What its logins will meet, which depends on the port they come to.
+    routes = {(server.protocol, account.mail_server(server)) for server in servers if _is_routed(account, server)}
+    lines += sorted(
+        f"  {protocol.value} goes to {_upstream(route) if route is not None else 'no server: it cannot log in'}"
+        for protocol, route in routes
+    )
+    return "\n  ".join(lines)
+
+
+def _is_routed(account: Account, server: Server) -> bool:
+    return server.mail_server is None or account.mail_server(server) != server.mail_server

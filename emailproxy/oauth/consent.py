@@ -2,8 +2,9 @@
 
 A login that needs a person's consent begins a `Pending` authorisation: an address to open in a browser, and a secret
 ``state`` that the provider sends back with the answer. However the answer arrives - the HTTP listener, a URL pasted
-into the terminal, later the console or ``emailproxy authorise`` - it is handed to `Consents.complete`, which finds the
-pending authorisation by its state alone, in constant time. Anything else that arrives ends nothing.
+into the terminal - it is handed to `Consents.complete`, which finds the pending authorisation by its state alone, in
+constant time. Anything else that arrives ends nothing. Of a device code (RFC 8628) the provider itself tells the end:
+its flow asks for it, and no answer from outside can complete that authorisation.
 
 **Who asked?** In compatible mode the mail password that began an authorisation seals the tokens it brings. So every
 password has a pending authorisation of its own: whoever completes one accepts that password and no other. Nobody can
@@ -36,13 +37,12 @@ import trio
 from emailproxy.config.model import Account
 from emailproxy.failures import Failure, FailureKind, LoginFailed, ProxyError
 from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.question import Question
 
 __all__ = ["ConsentLimitError", "Consents", "Outcome", "OutcomeKind", "Pending", "new_state"]
 
 log = logging.getLogger("emailproxy.consent")
 
-LIFETIME: Final = 900.0
-"""Seconds that a person has: signing in with a second factor takes minutes, and codes live ten at most."""
 ANNOUNCE_SECONDS: Final = 60.0
 """Mail clients try again every few seconds; a person reads one line a minute."""
 MAX_PER_ACCOUNT: Final = 4
@@ -96,32 +96,38 @@ class Pending:
     """One authorisation that waits for a person. Made by `Consents.begin`."""
 
     def __init__(
-        self, account: Account, url: str, state: str, *, client: str, replaces: bool, expires_at: float
+        self, account: Account, question: Question, *, client: str, replaces: bool, reason: str, expires_at: float
     ) -> None:
         self.account = account
-        self.url = url
-        """What the person opens."""
+        self.question = question
+        """What the person is asked to do."""
+        self.reason = reason
+        """Why there is no token without a person, for people."""
         self.client = client
         """Where the login that asked came from, for the person's judgement."""
         self.replaces = replaces
         """Whether the login's password is another than the stored one."""
         self.expires_at = expires_at
         """On trio's clock."""
-        self.state = state
-        """The secret that the provider sends back; part of `url`."""
         self._code: str | None = None
         self._failure: Failure | None = None
         self._answered = trio.Event()
         self._settled = trio.Event()
         self._outcome: Outcome | None = None
         self.announced_at: float | None = None
+        self.announcements = 0
 
     def __repr__(self) -> str:
         return f"<Pending {self.account.name}>"
 
+    @property
+    def url(self) -> str:
+        """What the person opens."""
+        return self.question.url
+
     def matches(self, state: str) -> bool:
         """Whether `state` is this authorisation's, in constant time."""
-        return hmac.compare_digest(self.state.encode(), state.encode("utf-8", "surrogateescape"))
+        return hmac.compare_digest(self.question.state.encode(), state.encode("utf-8", "surrogateescape"))
 
     async def answer(self) -> str:
         """Wait for the person, at most until `expires_at`; the authorisation code.
@@ -134,10 +140,7 @@ class Pending:
         if self._code is not None:
             return self._code
         if self._failure is None:
-            self._failure = _waiting(
-                self.account.name,
-                f"nobody authorised the account within {LIFETIME / 60:g} minutes; the next login asks again",
-            )
+            self._failure = self._too_late()
         raise LoginFailed(self._failure)
 
     @property
@@ -154,6 +157,21 @@ class Pending:
         """There will be no code."""
         self._failure = failure
         self._answered.set()
+
+    def deny(self, error: str, description: str = "") -> None:
+        """The person, or the provider on sight of the person, said no in these words."""
+        words = f"{foreign(error, 64)}: {foreign(description)}" if description else foreign(error, 64)
+        self.refuse(_waiting(self.account.name, f"the authorisation was denied: {words}"))
+
+    def expire(self) -> None:
+        """Nobody answered in time, says the provider."""
+        self.refuse(self._too_late())
+
+    def _too_late(self) -> Failure:
+        minutes = self.question.lifetime / 60
+        return _waiting(
+            self.account.name, f"nobody authorised the account within {minutes:.3g} minutes; the next login asks again"
+        )
 
     def settle(self, outcome: Outcome) -> None:
         """Say how it ended, to every browser that waits. The first word counts."""
@@ -184,15 +202,17 @@ class Consents:
         """What waits now, oldest first."""
         return tuple(p for p in self._pending if p.open and p.expires_at > trio.current_time())
 
-    def begin(self, account: Account, url: str, *, state: str, client: str = "", replaces: bool = False) -> Pending:
+    def begin(
+        self, account: Account, question: Question, *, client: str = "", replaces: bool = False, reason: str = ""
+    ) -> Pending:
         """Begin an authorisation and announce it. Call `end` when it is over, however it ends.
 
         Args:
             account: whose tokens are asked for.
-            url: what the person opens; contains `state`.
-            state: from `new_state`, used once.
+            question: what the person is to do; its state is from `new_state`, used once.
             client: where the login came from.
             replaces: the login's password is another than the stored one.
+            reason: why a person is needed.
 
         Raises:
             ConsentLimitError: too many are pending.
@@ -204,11 +224,11 @@ class Consents:
             raise ConsentLimitError(f"{len(mine)} authorisations of this account are pending already")
         pending = Pending(
             account,
-            url,
-            state,
+            question,
             client=foreign(client, 64),
             replaces=replaces,
-            expires_at=trio.current_time() + LIFETIME,
+            reason=foreign(reason),
+            expires_at=trio.current_time() + question.lifetime,
         )
         self._pending.append(pending)
         self.remind(pending)
@@ -220,13 +240,12 @@ class Consents:
         if not pending.open or (pending.announced_at is not None and now - pending.announced_at < ANNOUNCE_SECONDS):
             return
         pending.announced_at = now
+        pending.announcements += 1
         name = foreign(pending.account.name)
-        log.warning(
-            "account %s needs authorisation: open %s",
-            name,
-            pending.url,
-            extra={"account": name, "url": pending.url, "client": pending.client, "replaces": pending.replaces},
-        )
+        extra = {"account": name, "url": pending.url, "client": pending.client, "replaces": pending.replaces}
+        if pending.question.user_code is not None:
+            extra["user_code"] = pending.question.user_code
+        log.warning("account %s needs authorisation: %s", name, pending.question.instruction, extra=extra)
         if pending.replaces:
             log.warning(
                 "account %s: that authorisation was asked for by a login from %s whose password is not the stored one; "
@@ -242,7 +261,7 @@ class Consents:
         pending.settle(outcome)
         if pending in self._pending:
             self._pending.remove(pending)
-            self._recent[pending.state] = outcome
+            self._recent[pending.question.state] = outcome
             while len(self._recent) > MAX_RECENT:
                 self._recent.popitem(last=False)
 
@@ -281,7 +300,7 @@ class Consents:
             return _UNKNOWN
         if pending.open:
             if error:
-                _refuse(pending, error, description)
+                pending.deny(error, description)
             elif not code:
                 return Outcome(OutcomeKind.MALFORMED, message="The address has no authorisation code in it.")
             elif pending.replaces and not confirmed:
@@ -331,11 +350,6 @@ def _waiting(account: str, why: str) -> Failure:
         "This account waits for its owner's authorisation",
         f"account {foreign(account)}: {why}",
     )
-
-
-def _refuse(pending: Pending, error: str, description: str) -> None:
-    words = f"{foreign(error, 64)}: {foreign(description)}" if description else foreign(error, 64)
-    pending.refuse(_waiting(pending.account.name, f"the authorisation was denied: {words}"))
 
 
 def _path(url: str) -> str:

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, TypeVar
 from urllib.parse import urlencode
 
 import httpx2
@@ -22,7 +22,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from emailproxy import __version__
 from emailproxy.oauth.foreign import foreign
-from emailproxy.oauth.refusals import TokenEndpointError, from_answer
+from emailproxy.oauth.refusals import DEVICE_ENDPOINT, TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
 
 __all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint"]
@@ -37,7 +37,7 @@ DEFAULT_EXPIRES_IN: Final = 3600
 """Seconds a token is taken to live if the answer does not say: what all large providers use."""
 LEAST_MASKED: Final = 6
 """Characters of a credential that make a quotation of it recognisable: a shorter one is found in any sentence."""
-CREDENTIALS: Final = ("password", "code", "code_verifier")
+CREDENTIALS: Final = ("password", "code", "code_verifier", "device_code")
 """Parameters of a grant that nobody may read in a log."""
 MAX_EXPIRES_IN: Final = 10 * 366 * 86400
 """Ten years: beyond it the figure is a mistake, and no date arithmetic overflows."""
@@ -51,6 +51,8 @@ class TokenResponse:
     refresh_token: Secret | None
     """None: the old one, if any, goes on."""
     expires_in: int
+    refresh_expires_in: int | None = None
+    """Seconds after which the refresh token ends, where the provider says so (Google, for instance)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class ClientCredentials:
     client_secret: Secret | None = None
     renewed: Callable[[], Awaitable[ClientCredentials | None]] | None = field(default=None, repr=False, compare=False)
     """Asked once for other credentials when the provider does not accept these."""
+
+
+T = TypeVar("T")
+
+_Ask = Callable[[Any, dict[str, str]], Awaitable[None]]
+"""Sends one request with an authlib client and these headers."""
+_Read = Callable[[httpx2.Response, list[str]], T]
+"""Judges an answer, whose words must not quote these secrets. Raises TokenEndpointError."""
 
 
 class TokenEndpoint:
@@ -88,7 +98,24 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
 
-        return await self._answered(client, ask, [parameters.get(name, "") for name in CREDENTIALS])
+        return await self._answered(client, ask, [parameters.get(name, "") for name in CREDENTIALS], _read)
+
+    async def device_authorization(
+        self, url: str, client: ClientCredentials, parameters: Mapping[str, str]
+    ) -> Mapping[str, object]:
+        """Ask for a device code (RFC 8628 section 3.1); the answer's fields, which the caller judges.
+
+        Raises:
+            TokenEndpointError: refused, or no usable answer in two attempts.
+        """
+
+        async def ask(session: Any, headers: dict[str, str]) -> None:
+            auth = session.client_auth(session.token_endpoint_auth_method)
+            answer = await session.post(url, data=dict(parameters), headers=headers, auth=auth)
+            for hook in session.compliance_hook["access_token_response"]:
+                hook(answer)
+
+        return await self._answered(client, ask, [], _read_device)
 
     async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
         """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
@@ -100,15 +127,13 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
 
-        return await self._answered(client, ask, [refresh_token.reveal()])
+        return await self._answered(client, ask, [refresh_token.reveal()], _read)
 
-    async def _answered(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
+    async def _answered(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
         self._under_way += 1
         try:
             try:
-                return await self._patiently(client, ask, secrets)
+                return await self._patiently(client, ask, secrets, read)
             except TokenEndpointError as error:
                 if error.code != "invalid_client" or client.renewed is None:
                     raise
@@ -116,31 +141,27 @@ class TokenEndpoint:
                 if other is None:
                     raise
             # Whoever authenticates in vain has not used up a code or a refresh token (RFC 6749 section 5.2).
-            return await self._patiently(other, ask, secrets)
+            return await self._patiently(other, ask, secrets, read)
         finally:
             self._under_way -= 1
             self._waiting.unpark_all()
 
-    async def _patiently(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
+    async def _patiently(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
         try:
-            return await self._once(client, ask, secrets)
+            return await self._once(client, ask, secrets, read)
         except TokenEndpointError as error:
             if not error.retry:
                 raise
         await trio.sleep(RETRY_SECONDS)
-        return await self._once(client, ask, secrets)
+        return await self._once(client, ask, secrets, read)
 
-    async def _once(
-        self, client: ClientCredentials, ask: Callable[[Any, dict[str, str]], Awaitable[None]], secrets: list[str]
-    ) -> TokenResponse:
-        granted: list[TokenResponse] = []
+    async def _once(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
+        granted: list[T] = []
         if client.client_secret:
             secrets = [client.client_secret.reveal(), *secrets]
 
         def judge(answer: httpx2.Response) -> httpx2.Response:
-            granted.append(_read(answer, secrets))
+            granted.append(read(answer, secrets))
             # authlib parses what the hook returns; it needs to see no more than that this went well.
             return httpx2.Response(200, json={"access_token": "seen"})
 
@@ -203,11 +224,7 @@ def _reason(error: BaseException) -> str:
 
 def _read(answer: httpx2.Response, secrets: list[str]) -> TokenResponse:
     """Tell a grant from a refusal (RFC 6749 sections 5.1 and 5.2), whose words must not quote `secrets`."""
-    try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        body = None
-    fields = body if isinstance(body, dict) else None
+    fields = _fields(answer)
     access_token = fields.get("access_token") if fields is not None else None
     given = fields.get("refresh_token") if fields is not None else None
     refresh_token = given if isinstance(given, str) and given else None
@@ -217,13 +234,34 @@ def _read(answer: httpx2.Response, secrets: list[str]) -> TokenResponse:
         or not _is_token(access_token)
         or not (refresh_token is None or _is_token(refresh_token))
     ):
-        told = {name: _masked(value, secrets) for name, value in fields.items()} if fields is not None else None
-        raise from_answer(answer.status_code, told)
+        raise from_answer(answer.status_code, _told(fields, secrets))
+    known_end = refresh_token is not None and fields.get("refresh_token_expires_in") is not None
     return TokenResponse(
         Secret(access_token),
         Secret(refresh_token) if refresh_token is not None else None,
         _expires_in(fields.get("expires_in")),
+        _expires_in(fields["refresh_token_expires_in"]) if known_end else None,
     )
+
+
+def _read_device(answer: httpx2.Response, secrets: list[str]) -> Mapping[str, object]:
+    """The fields of a device authorisation response (RFC 8628 section 3.2), or the refusal."""
+    fields = _fields(answer)
+    if not answer.is_success or fields is None or not _is_token(fields.get("device_code")):
+        raise from_answer(answer.status_code, _told(fields, secrets), DEVICE_ENDPOINT)
+    return fields
+
+
+def _fields(answer: httpx2.Response) -> dict[str, object] | None:
+    try:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        body = None
+    return body if isinstance(body, dict) else None
+
+
+def _told(fields: dict[str, object] | None, secrets: list[str]) -> dict[str, object] | None:
+    return {name: _masked(value, secrets) for name, value in fields.items()} if fields is not None else None
 
 
 def _is_token(value: object) -> TypeGuard[str]:

@@ -86,8 +86,8 @@ class Opened:
     """The store does not have it yet; until then this memory is the truth."""
     deferred: bool = False
     """The store gets the refresh token later, on purpose: its own one stays valid (`emailproxy.oauth.writing`)."""
-    dead: bool = False
-    """The provider refused the refresh token for good."""
+    dead: str = ""
+    """Why the provider refused the refresh token for good; empty: it did not."""
     issued: int | None = None
     """Unix time when the provider gave the refresh token, or was first seen to accept it; None: unknown."""
     lease: Lease | None = None
@@ -107,7 +107,7 @@ class Opened:
             self,
             access=AccessToken(response.access_token, now + response.expires_in),
             refresh=given or self.refresh,
-            dead=False,
+            dead="",
             issued=int(now) if given is not None or self.issued is None else self.issued,
             lease=None,
         )
@@ -123,7 +123,7 @@ class Opened:
             joined = replace(joined, access=held.access)
         if held.deferred and (held.issued or 0) > (self.issued or 0):
             joined = replace(joined, refresh=held.refresh, issued=held.issued, deferred=True)
-        return replace(joined, dead=held.dead and held.refresh == joined.refresh)
+        return replace(joined, dead=held.dead if held.refresh == joined.refresh else "")
 
     def sealed(self, *, now: float, client_secret: Secret | None) -> Record:
         """What to store; `client_secret` replaces the sealed one there is. An unchanged value keeps its text."""

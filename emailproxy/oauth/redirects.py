@@ -52,7 +52,7 @@ def redirect_addresses(accounts: Iterable[Account]) -> list[RedirectAddress]:
     """The distinct addresses that the accounts' redirects arrive at; what cannot be one is said in the log."""
     paths: dict[tuple[str, int], set[str] | None] = {}
     for account in accounts:
-        if account.permission_url is None or account.redirect_uri is None:
+        if account.permission_url is None or account.redirect_uri is None or account.oauth2_flow == "device":
             continue
         forwarded = account.redirect_listen_address is not None
         where = _host_and_port(account.redirect_listen_address or account.redirect_uri, forwarded=forwarded)

@@ -122,7 +122,7 @@ class Refresher:
                 recovered = True
                 if tried is None:
                     log.warning("account %s needs a new grant: %s", foreign(login.name), error)
-                    self._declare_dead(login, mine)
+                    self._declare_dead(login, mine, error)
                     return None
                 continue
             with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
@@ -159,7 +159,7 @@ class Refresher:
         """The record, if it has another refresh token than the one that was `refused`."""
         if refused.deferred:
             # The store has another one on purpose, whatever its age: the next read is not to prefer ours.
-            self._vault.keeper.hold(login.name, replace(refused, dead=True, deferred=False, version=None))
+            self._vault.keeper.hold(login.name, replace(refused, dead="refused", deferred=False, version=None))
         newer = await self._reread(login)
         unchanged = newer is not None and newer.refresh == refused.refresh
         if unchanged and login.account.refresh_tokens is RefreshTokens.ROTATING:
@@ -170,8 +170,8 @@ class Refresher:
         log.info("account %s: the store has another refresh token, trying that", foreign(login.name))
         return newer
 
-    def _declare_dead(self, login: Login, refused: Opened) -> None:
+    def _declare_dead(self, login: Login, refused: Opened, error: TokenEndpointError) -> None:
         """Nobody tries this refresh token again; it stays in the store, since a refusal may be a mistake."""
         latest = self._vault.held(login)
         if latest is not None and latest.refresh == refused.refresh:
-            self._vault.keeper.hold(login.name, replace(latest, dead=True))
+            self._vault.keeper.hold(login.name, replace(latest, dead=str(error)))

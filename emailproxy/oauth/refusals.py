@@ -11,13 +11,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from emailproxy.causes.base import Meaning
 from emailproxy.causes.oauth import judge
 from emailproxy.failures import ProxyError
 from emailproxy.oauth.foreign import foreign
 
-__all__ = ["Meaning", "TokenEndpointError", "from_answer"]
+__all__ = ["DEVICE_ENDPOINT", "TOKEN_ENDPOINT", "Endpoint", "Meaning", "TokenEndpointError", "from_answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Who answered."""
+
+    name: str
+    option: str
+    """Where its address is configured."""
+
+
+TOKEN_ENDPOINT: Final = Endpoint("token endpoint", "token_url")
+DEVICE_ENDPOINT: Final = Endpoint("device authorisation endpoint", "device_authorization_url")
 
 
 class TokenEndpointError(ProxyError):
@@ -67,9 +82,11 @@ class TokenEndpointError(ProxyError):
         return cls(Meaning.MISCONFIGURED, problem)
 
 
-def from_answer(status: int, fields: Mapping[str, object] | None) -> TokenEndpointError:
+def from_answer(
+    status: int, fields: Mapping[str, object] | None, endpoint: Endpoint = TOKEN_ENDPOINT
+) -> TokenEndpointError:
     """Judge an answer without a token: HTTP `status`, and the JSON object in it if there is one."""
-    summary = f"token endpoint (HTTP {status})"
+    summary = f"{endpoint.name} (HTTP {status})"
     code = _text(fields, "error")
     if status >= 500 or status in (408, 429):
         # Also with a code in it: the server itself says that it is its own fault, or too much.
@@ -82,7 +99,7 @@ def from_answer(status: int, fields: Mapping[str, object] | None) -> TokenEndpoi
             retry=status >= 500 or status == 408,
         )
     if not code:
-        return _without_code(status, fields is not None, summary)
+        return _without_code(status, fields is not None, summary, endpoint.option)
     description = _text(fields, "error_description")
     suberror = _text(fields, "suberror") or _text(fields, "error_subtype")
     numbers = _aadsts(fields, description)
@@ -98,15 +115,15 @@ def from_answer(status: int, fields: Mapping[str, object] | None) -> TokenEndpoi
     )
 
 
-def _without_code(status: int, is_object: bool, summary: str) -> TokenEndpointError:
+def _without_code(status: int, is_object: bool, summary: str, option: str) -> TokenEndpointError:
     """An answer that no token endpoint should give: a gateway's page, a portal, a wrong address."""
     what = "no error code" if is_object else "not JSON"
     if 300 <= status < 400:
-        advice = "it redirects, which is not followed: configure the final address as token_url"
+        advice = f"it redirects, which is not followed: configure the final address as {option}"
         return TokenEndpointError(Meaning.MISCONFIGURED, summary, advice=advice)
     if status in (404, 405, 410):
-        return TokenEndpointError(Meaning.MISCONFIGURED, f"{summary}: {what}", advice="check token_url")
-    advice = "something in between answered (a portal, a proxy, a firewall), or token_url is wrong"
+        return TokenEndpointError(Meaning.MISCONFIGURED, f"{summary}: {what}", advice=f"check {option}")
+    advice = f"something in between answered (a portal, a proxy, a firewall), or {option} is wrong"
     return TokenEndpointError(Meaning.TEMPORARY, f"{summary}: {what}", advice=advice, retry=True)
 
 

@@ -31,17 +31,17 @@ import trio
 from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
-from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending
+from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
-from emailproxy.oauth.explain import failed, no_token, wrong_password
+from emailproxy.oauth.explain import failed, wrong_password
 from emailproxy.oauth.first_login import check_first_login, password_is_secret
 from emailproxy.oauth.flights import Flight, Flights
-from emailproxy.oauth.flows.base import Flow, Grant, text_of_password
+from emailproxy.oauth.flows.base import Flow, text_of_password
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.granting import Granter
 from emailproxy.oauth.keeping import Records
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
-from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
@@ -84,18 +84,16 @@ class TokenBroker:
         clients: Clients,
         times: TurnTimes,
     ) -> None:
-        self._endpoint = endpoint
         self._clients = clients
         self._flows = flows
-        self._consents = consents
         self._settings = settings
         self._now = now
         self._vault = vault
         self._flights = Flights(nursery)
         turns = Turns(vault.keeper, now, times=times)
         self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
+        self._granter = Granter(vault, endpoint, consents, self._client, settings)
         self._forced: dict[str, deque[float]] = {}
-        self._asking: dict[PasswordDigest, Pending] = {}
 
     @property
     def unsaved(self) -> tuple[UnsavedAccount, ...]:
@@ -175,7 +173,7 @@ class TokenBroker:
         if opened is not None and held is not None and held.serves(self._now(), margin(login, opened), refused):
             return held
         spare = held if held is not None and held.serves(self._now(), LAST_CALL, refused) else None
-        self._remind(login)
+        self._granter.remind(login)
         for _ in range(2):
             flight = self._flights.join(("token", login.digest), partial(self._obtain, login, refused))
             token: AccessToken | None = None
@@ -226,17 +224,14 @@ class TokenBroker:
             if self._vault.passwords.judged_wrong(login.digest):
                 raise wrong_password(login.name, "and the provider refused it as well a short while ago")
             return
+        if login.flow.interactive and not login.flow.confirms_password:
+            # Whoever signs in could not be asked whether the password was changed, or by whom.
+            raise wrong_password(login.name, "if it was changed on purpose, run emailproxy authorise for this account")
         if login.flow.interactive:
-            self._remind(login)
+            self._granter.remind(login)
             self._ask_for_grant(login, replaces=True)
             raise wrong_password(login.name, "if it was changed on purpose, complete the authorisation in the log")
         raise wrong_password(login.name)
-
-    def _remind(self, login: Login) -> None:
-        """A login waits for a person (again): say so."""
-        pending = self._asking.get(login.digest)
-        if pending is not None:
-            self._consents.remind(pending)
 
     # --- a flight -----------------------------------------------------------------------------------------------------
 
@@ -268,7 +263,7 @@ class TokenBroker:
         if opened is None:
             check_first_login(login, self._settings())
         try:
-            return await self._grant(login, replaces=False)
+            return await self._granter.grant(login, replaces=False)
         except LoginFailed as error:
             if spare is None or error.failure.kind is FailureKind.WRONG_CREDENTIALS:
                 raise
@@ -305,57 +300,7 @@ class TokenBroker:
 
     def _ask_for_grant(self, login: Login, *, replaces: bool) -> Flight:
         """The flight in which a person is asked, for this account and password."""
-        return self._flights.join(("grant", login.digest), partial(self._grant, login, replaces=replaces))
-
-    async def _grant(self, login: Login, *, replaces: bool) -> AccessToken:
-        """Get a first (or new) token by the account's flow, and seal it with the login's password."""
-        asked: list[Pending] = []
-
-        async def ask_person(url: str, state: str) -> str:
-            try:
-                pending = self._consents.begin(login.account, url, state=state, client=login.client, replaces=replaces)
-            except ConsentLimitError as error:
-                raise failed(FailureKind.TEMPORARY, login.name, str(error)) from None
-            asked.append(pending)
-            self._asking[login.digest] = pending
-            return await pending.answer()
-
-        outcome = Outcome(OutcomeKind.FAILED, login.name, "The proxy is shutting down.")
-        try:
-            client = await self._client(login, self._vault.held(login))
-            grant = Grant(login.account, client, login.password, self._endpoint, ask_person)
-            response = await login.flow.obtain(grant)
-            with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
-                token = await self._vault.accept(login, response)
-            outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
-        except TokenEndpointError as error:
-            failure = no_token(login.name, error, login.flow.kind_of(error)).failure
-            is_secret = error.code == "invalid_client" and password_is_secret(login, self._settings())
-            if failure.kind is FailureKind.MISCONFIGURED and is_secret:
-                failure = wrong_password(login.name, f"it is the client secret, and the provider said: {error}").failure
-            if failure.kind is FailureKind.WRONG_CREDENTIALS and login.flow.provider_checks_password:
-                self._vault.passwords.judge_wrong(login.digest)
-            outcome = _page(login, OutcomeKind.FAILED, "The provider gave no token.", failure.reference)
-            if asked:
-                log.warning("%s (ref %s)", failure.detail, failure.reference)
-            raise LoginFailed(failure) from None
-        except LoginFailed as error:
-            outcome = _page(login, OutcomeKind.DENIED, "The account was not authorised.", error.failure.reference)
-            if asked:
-                log.warning("%s (ref %s)", error.failure.detail, error.failure.reference)
-            raise
-        finally:
-            self._asking.pop(login.digest, None)
-            for pending in asked:
-                self._consents.end(pending, outcome)
-        for pending in asked:
-            log.warning("account %s is authorised", foreign(login.name))
-            self._consents.withdraw_others(pending)
-        return token
-
-
-def _page(login: Login, kind: OutcomeKind, message: str, reference: str) -> Outcome:
-    return Outcome(kind, login.name, message, reference)
+        return self._flights.join(("grant", login.digest), partial(self._granter.grant, login, replaces=replaces))
 
 
 @asynccontextmanager

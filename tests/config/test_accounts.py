@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emailproxy.config import Account
-from emailproxy.config.accounts import FLOWS
+from emailproxy.config.flows import FLOWS, NOT_OFFERED
 from emailproxy.config.model import RefreshTokens, SealedSecret
 from emailproxy.secret import Secret
 
@@ -37,9 +37,7 @@ class TestFlow:
         text = account(oauth2_flow=flow, permission_url=endpoint, client_secret="s", redirect_uri="http://localhost")
         outcome = loaded(SERVER + text)
         assert outcome.good.accounts["ada@example.com"].oauth2_flow == flow
-        assert [w.option for w in outcome.warnings] == (
-            ["oauth2_flow"] if flow in ("device", "service_account") else []
-        )
+        assert [w.option for w in outcome.warnings] == (["oauth2_flow"] if flow in NOT_OFFERED else [])
 
     def test_default_with_a_permission_url(self, loaded: Load) -> None:
         assert only(loaded, ACCOUNT).oauth2_flow == "authorization_code"
@@ -49,9 +47,8 @@ class TestFlow:
         assert (section, option) == ("ada@example.com", "permission_url")
         assert "oauth2_flow is required" in text
 
-    @pytest.mark.parametrize("flow", ["authorization_code", "device"])
-    def test_that_needs_a_permission_url(self, loaded: Load, flow: str) -> None:
-        outcome = loaded(SERVER + account(oauth2_flow=flow, redirect_uri="http://localhost"))
+    def test_that_needs_a_permission_url(self, loaded: Load) -> None:
+        outcome = loaded(SERVER + account(oauth2_flow="authorization_code", redirect_uri="http://localhost"))
         assert outcome.fault()[1] == "permission_url"
 
     @pytest.mark.parametrize(

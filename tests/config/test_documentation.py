@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from emailproxy.config import ConfigError, Fault, load
-from emailproxy.config.accounts import ACCOUNT_OPTIONS, CACHED_OPTIONS, FLOWS
+from emailproxy.config.accounts import ACCOUNT_OPTIONS, CACHED_OPTIONS
+from emailproxy.config.flows import FLOWS
 from emailproxy.config.servers import SERVER_OPTIONS
 from emailproxy.config.settings import SETTINGS_OPTIONS
 from emailproxy.references.base import SecretValue

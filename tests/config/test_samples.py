@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from emailproxy.config import PROVIDERS, MailProtocol, sample
+from emailproxy.config.providers import KNOWN
 
 from .conftest import Load
 
 
 def test_providers() -> None:
-    assert list(PROVIDERS) == ["office365", "outlook", "gmail", "fastmail", "yahoo", "aol", "21vianet"]
+    assert list(PROVIDERS) == [
+        "office365", "outlook", "gmail", "workspace", "fastmail", "yahoo", "aol", "21vianet", "us-gov",
+    ]  # fmt: skip
     assert all(PROVIDERS.values())
+    assert set(PROVIDERS) == set(KNOWN), "a provider without a sample"
 
 
+@pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("provider", [None, *PROVIDERS])
-def test_loads_with_nothing_but_placeholders(loaded: Load, provider: str | None) -> None:
-    text = sample(provider)
+def test_loads_with_nothing_but_placeholders(loaded: Load, provider: str | None, full: bool) -> None:
+    text = sample(provider, full=full)
     outcome = loaded(text)
     config = outcome.good
     assert {warning.problem for warning in outcome.warnings} == {"this is still the sample's text"}
@@ -29,6 +36,17 @@ def test_loads_with_nothing_but_placeholders(loaded: Load, provider: str | None)
     assert all(server.server_starttls == (server.server_port == 587) for server in config.servers)
     assert max(map(len, text.splitlines())) <= 220
     assert text.endswith("\n")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_both_forms_say_the_same(loaded: Load, provider: str) -> None:
+    short, full = (loaded(sample(provider, full=full)).good for full in (False, True))
+    assert short.servers == full.servers
+    (named,) = short.accounts.values()
+    (written,) = full.accounts.values()
+    assert named.provider == provider
+    assert dataclasses.replace(named, provider=None, provider_servers=()) == written
+    assert len(sample(provider)) < len(sample(provider, full=True))
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from emailproxy.config import Account, Config, Fault, MailProtocol, Server, describe
+from emailproxy.config import Account, Config, Fault, MailProtocol, MailServer, Server, describe
 from emailproxy.secret import Secret
 
 PEM = Path("cert.pem")
@@ -42,6 +43,43 @@ Accounts
 
 Warnings
   a.config [IMAP-1993]: is odd; make it even
+"""
+    )
+
+
+def test_who_goes_where() -> None:
+    servers = (
+        Server("IMAP-1993", MailProtocol.IMAP, 1993, None, None, "localhost", pass_tokens=True),
+        Server("SMTP-1587", MailProtocol.SMTP, 1587, "smtp.example.com", 587, "localhost", server_starttls=True),
+    )
+    own = dataclasses.replace(
+        ADA,
+        provider="gmail",
+        login_aliases=("ada", "scanner"),
+        upstream_user="lovelace@x.org",
+        protocol_users=((MailProtocol.SMTP, "engine@x.org"),),
+        servers=(MailServer(MailProtocol.SMTP, "2001:db8::1", 465),),
+        provider_servers=(MailServer(MailProtocol.IMAP, "imap.gmail.com", 993),),
+    )
+    config = Config(Path("a.config"), servers, {own.name: own}, {"@": ALL})
+    assert (
+        describe(config)
+        == """\
+a.config: 2 servers, 1 account
+
+Servers
+  IMAP  localhost:1993 (no TLS, passes tokens) -> the accounts' own servers
+  SMTP  localhost:1587 (no TLS) -> smtp.example.com:587 (STARTTLS)
+
+Accounts
+  ada@x.org  authorization_code with PKCE, gmail
+    logs in as ada, scanner too
+    is lovelace@x.org to the provider
+    is engine@x.org to the SMTP server
+    IMAP goes to imap.gmail.com:993 (TLS)
+    SMTP goes to [2001:db8::1]:465 (TLS)
+  @  client_credentials (catch-all)
+    IMAP goes to no server: it cannot log in
 """
     )
 

@@ -26,6 +26,7 @@ _HERE = Path(__file__).parent / "oidc"
 _REQUEST_SECONDS = 20
 
 CLIENT_SECRET = "the client's secret, with signs: +/=&%"
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 PERSON_PASSWORD = "what the person types at the provider"
 
 
@@ -73,17 +74,18 @@ class Browser:
                     return Page(0, url, "")
                 continue
             form = re.search(r'<form[^>]* action="([^"]+)"', page.text)
-            if form is None or page.status >= 400:
+            if form is None or page.status >= 400 or 'type="text" name="user_code"' in page.text:
                 return page
             if refuse and (cancel := re.search(r'href="([^"]+/abort)"', page.text)):
                 url = html.unescape(cancel.group(1))
                 continue
             url = urllib.parse.urljoin(url, html.unescape(form.group(1)))
-            prompt = re.search(r'name="prompt" value="(\w+)"', page.text)
-            assert prompt is not None, page.text
-            fields = {"prompt": prompt.group(1)}
-            if fields["prompt"] == "login":
+            fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.text))
+            assert fields, page.text
+            if fields.get("prompt") == "login":
                 fields |= {"login": person, "password": PERSON_PASSWORD}
+            if refuse and "confirm" in fields:  # the page on which a device code is compared
+                fields["abort"] = "yes"
             data = urllib.parse.urlencode(fields).encode()
         raise AssertionError(f"redirects without end at {url}")
 
@@ -106,6 +108,7 @@ class OAuthServer:
         self.issuer = f"https://localhost:{self.https_port}"
         self.token_url = f"{self.issuer}/token"
         self.permission_url = f"{self.issuer}/auth"
+        self.device_url = f"{self.issuer}/device/auth"
         self.issued: list[str] = []
         """Tokens that the harness has seen; none may show up in a log."""
         self._tls = tls
@@ -130,9 +133,11 @@ class OAuthServer:
             # native: the port of a loopback redirect may be any (RFC 8252 section 7.3)
             "application_type": "native",
             "redirect_uris": ["http://localhost/", "http://127.0.0.1/", "http://localhost/path"],
-            "grant_types": ["authorization_code", "refresh_token", "password"],
+            "grant_types": ["authorization_code", "refresh_token", "password", DEVICE_GRANT],
             "response_types": ["code"],
         }
+        public = {name: value for name, value in interactive.items() if name != "client_secret"}
+        public["token_endpoint_auth_method"] = "none"
         unattended: dict[str, Any] = {"redirect_uris": [], "response_types": []}
         return {
             "issuer": self.issuer,
@@ -144,6 +149,8 @@ class OAuthServer:
             "clients": [
                 {"client_id": "mail", **interactive},
                 {"client_id": "mail-pkce", **interactive},
+                # No secret: oidc-provider insists on PKCE by the name's ending.
+                {"client_id": "public-pkce", **public},
                 {
                     "client_id": "daemon",
                     "client_name": "daemon@example.test",

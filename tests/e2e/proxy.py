@@ -259,6 +259,18 @@ class Accounts:
             **more,
         }
 
+    def device(self, **more: str) -> dict[str, str]:
+        """A code that is entered elsewhere, nobody has consented yet."""
+        return {
+            "oauth2_flow": "device",
+            "device_authorization_url": self._oauth.device_url,
+            "token_url": self._oauth.token_url,
+            "oauth2_scope": "mail",
+            "client_id": "mail",
+            "client_secret": CLIENT_SECRET,
+            **more,
+        }
+
     def authorised(
         self,
         user: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import re
 import urllib.parse
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ import pytest
 
 from .clients import connect_imap, connect_smtp, message
 from .conftest import StartProxy
-from .oauth_server import CLIENT_SECRET, PERSON_PASSWORD
+from .oauth_server import CLIENT_SECRET, DEVICE_GRANT, PERSON_PASSWORD
 from .proxy import PASSWORD, Accounts, Proxy
 from .world import World
 
@@ -141,6 +142,68 @@ def test_authorization_code_with_a_pasted_redirect(start_proxy: StartProxy, acco
         login.result(20)
     log_in(proxy)
     assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
+
+
+def test_a_public_client_uses_pkce_without_being_told(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    options = accounts.interactive(client_id="public-pkce")
+    del options["client_secret"]
+    proxy = start_proxy({USER: options})
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        url = announced(proxy)
+        assert "code_challenge_method=S256" in url
+        assert world.oauth.browser().authorise(url, USER).status == 200
+        login.result(20)
+
+
+# -- a device code
+
+
+def test_device_code(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    """The person enters the code by following the complete address; a provider in a hurry is asked more seldom."""
+    proxy = start_proxy({USER: accounts.device()})
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        url = announced(proxy)
+        assert "user_code=" in url
+        assert re.search(r"compare the code [A-Z]{4}-[A-Z]{4}, or enter it at ", proxy.running.output())
+        world.oauth.mood(
+            failure={"status": 400, "body": '{"error":"slow_down"}', "contentType": "application/json", "times": 1}
+        )
+        assert world.oauth.browser().authorise(url, USER).status == 200
+        login.result(60)
+    assert world.oauth.requests()[DEVICE_GRANT] == 1
+    before = world.oauth.requests()["total"]
+    log_in(proxy)
+    proxy.stop()
+    proxy.start()
+    log_in(proxy)
+    assert world.oauth.requests()["total"] == before
+    assert {"access_token", "refresh_token", "token_salt"} <= set(proxy.record(USER))
+
+
+def test_a_device_code_outlives_the_login_and_needs_nobodys_terminal(
+    start_proxy: StartProxy, accounts: Accounts, world: World
+) -> None:
+    proxy = start_proxy({USER: accounts.device()}, "--external-auth", settings={"login_wait": "1"})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
+        log_in(proxy)
+    assert world.oauth.browser().authorise(announced(proxy), USER).status == 200
+    proxy.running.wait_for(f"account {USER} is authorised", 30)
+    log_in(proxy)
+
+
+def test_a_person_who_refuses_a_device_code(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    proxy = start_proxy({USER: accounts.device()}, settings={"login_wait": "30"})
+    with ThreadPoolExecutor(1) as thread:
+        login: Future[bytes] = thread.submit(log_in, proxy)
+        world.oauth.browser().authorise(announced(proxy), USER, refuse=True)
+        with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
+            login.result(40)
+    assert "denied: access_denied" in proxy.running.output()
+    assert "access_token" not in proxy.record(USER)
 
 
 # -- without a person

@@ -10,6 +10,7 @@ import trio.testing
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth import consent as module
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending, new_state
+from emailproxy.oauth.question import LIFETIME, Question
 
 from .support import ACCOUNT
 
@@ -19,7 +20,7 @@ OTHER = replace(ACCOUNT, name="bob@example.com", redirect_uri="http://localhost:
 
 def begin(consents: Consents, state: str = "the-state", **changes: object) -> Pending:
     account = changes.pop("account", ACCOUNT)
-    return consents.begin(account, f"https://provider.test/?state={state}", state=state, **changes)  # type: ignore[arg-type]
+    return consents.begin(account, Question(f"https://provider.test/?state={state}", state), **changes)  # type: ignore[arg-type]
 
 
 async def exchange(consents: Consents, pending: Pending, codes: list[str]) -> None:
@@ -138,7 +139,7 @@ async def test_nobody_comes(autojump_clock: trio.testing.MockClock) -> None:
     pending = begin(consents)
     with pytest.raises(LoginFailed, match="within 15 minutes"):
         await pending.answer()
-    assert trio.current_time() == module.LIFETIME
+    assert trio.current_time() == LIFETIME
     assert consents.pending() == ()
     assert (await consents.complete(url())).kind is OutcomeKind.UNKNOWN, "too late, though not ended yet"
 

@@ -15,6 +15,7 @@ import trio.testing
 from emailproxy.config.model import Account
 from emailproxy.oauth import redirects as module
 from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind, Pending
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.redirects import RedirectAddress, redirect_addresses, serve_redirects
 from tests.conftest import FreePort
 from tests.ports import reserve
@@ -58,7 +59,7 @@ async def place(*, replaces: bool = False, listen: str | None = None) -> AsyncIt
         port = reserve(held)
         account = at(f"http://localhost:{port}/done", listen.replace("PORT", str(port)) if listen else None)
         pending = consents.begin(
-            account, "https://provider.test/", state="the-state", client="192.0.2.1", replaces=replaces
+            account, Question("https://provider.test/", "the-state"), client="192.0.2.1", replaces=replaces
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_redirects, [account], consents)

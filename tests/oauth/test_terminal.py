@@ -10,6 +10,7 @@ import trio
 
 from emailproxy.oauth import terminal as module
 from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind, Pending
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.terminal import read_pasted_redirects
 
 from .support import ACCOUNT
@@ -19,7 +20,9 @@ PASTED = "http://localhost:8080/done?code=abc&state=the-state\n"
 
 
 def begin(consents: Consents, *, replaces: bool = False) -> Pending:
-    return consents.begin(ACCOUNT, "https://provider.test/", state="the-state", replaces=replaces, client="192.0.2.1")
+    return consents.begin(
+        ACCOUNT, Question("https://provider.test/", "the-state"), replaces=replaces, client="192.0.2.1"
+    )
 
 
 async def exchange(consents: Consents, pending: Pending) -> None:

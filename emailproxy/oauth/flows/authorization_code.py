@@ -13,6 +13,7 @@ from emailproxy.failures import FailureKind
 from emailproxy.oauth.consent import new_state
 from emailproxy.oauth.endpoint import TokenResponse
 from emailproxy.oauth.flows.base import Grant
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import TokenEndpointError
 
 __all__ = ["AuthorizationCode"]
@@ -26,14 +27,15 @@ class AuthorizationCode:
 
     name = "authorization_code"
     interactive = True
+    confirms_password = True
     provider_checks_password = False
 
     async def obtain(self, grant: Grant) -> TokenResponse:
         """Ask the person, then the token endpoint. See `emailproxy.oauth.flows.base.Flow.obtain`."""
         account = grant.account
         state = new_state()
-        verifier = generate_token(VERIFIER_LENGTH) if account.use_pkce else None
-        code = await grant.ask_person(_authorization_url(grant, state, verifier), state)
+        verifier = generate_token(VERIFIER_LENGTH) if _wants_pkce(grant) else None
+        code = await grant.ask(Question(_authorization_url(grant, state, verifier), state)).answer()
         parameters = {"code": code}
         if account.redirect_uri:
             parameters["redirect_uri"] = account.redirect_uri
@@ -46,13 +48,21 @@ class AuthorizationCode:
         return FailureKind.TEMPORARY
 
 
+def _wants_pkce(grant: Grant) -> bool:
+    """As configured, else for every public client: nothing but the verifier ties its code to who asked for it."""
+    account = grant.account
+    if account.use_pkce is not None:
+        return account.use_pkce
+    return grant.client.client_secret is None and account.jwt_certificate_path is None
+
+
 def _authorization_url(grant: Grant, state: str, verifier: str | None) -> str:
     """Where the person goes (RFC 6749 section 4.1.1)."""
     account = grant.account
     if not account.permission_url or not account.redirect_uri:
         raise TokenEndpointError.misconfigured("the flow authorization_code needs permission_url and redirect_uri")
     # Google gives a refresh token only if asked so, every other provider ignores it. The hint spares typing.
-    extra: dict[str, str] = {"access_type": "offline", "login_hint": account.name}
+    extra: dict[str, str] = {"access_type": "offline", "login_hint": account.identity}
     if urlsplit(account.permission_url).hostname == "accounts.google.com":
         # A second consent would bring no refresh token otherwise.
         extra["prompt"] = "consent"

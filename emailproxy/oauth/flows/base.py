@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from emailproxy.config.model import Account
 from emailproxy.failures import FailureKind
+from emailproxy.oauth.consent import Pending
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, TokenResponse
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.secret import Secret
 
@@ -24,10 +26,11 @@ class Grant:
     password: Secret
     """The mail password as the client sent it."""
     endpoint: TokenEndpoint
-    ask_person: Callable[[str, str], Awaitable[str]]
-    """Given an address to open and its ``state``, waits for a person and returns the authorisation code.
+    ask: Callable[[Question], Pending]
+    """Shows a question to a person; `Pending.answer` waits for what becomes of it. Only for flows that are
+    `interactive`.
 
-    Raises LoginFailed if there will be none. Only for flows that are `interactive`.
+    Raises LoginFailed if too many wait already.
     """
 
 
@@ -41,7 +44,12 @@ class Flow(Protocol):
 
     @property
     def interactive(self) -> bool:
-        """Whether a person takes part, so that a new mail password can be accepted on that person's word."""
+        """Whether a person takes part."""
+        ...
+
+    @property
+    def confirms_password(self) -> bool:
+        """Whether that person passes a page of ours after signing in, where a new mail password can be confirmed."""
         ...
 
     @property

@@ -15,6 +15,7 @@ class ClientCredentialsGrant:
 
     name = "client_credentials"
     interactive = False
+    confirms_password = False
     provider_checks_password = False
 
     async def obtain(self, grant: Grant) -> TokenResponse:

@@ -20,12 +20,13 @@ class Password:
 
     name = "password"
     interactive = False
+    confirms_password = False
     provider_checks_password = True
 
     async def obtain(self, grant: Grant) -> TokenResponse:
         """Ask the token endpoint. See `emailproxy.oauth.flows.base.Flow.obtain`."""
         account = grant.account
-        parameters = {"username": account.name, "password": text_of_password(grant.password)}
+        parameters = {"username": account.identity, "password": text_of_password(grant.password)}
         if account.oauth2_scope:
             parameters["scope"] = account.oauth2_scope
         if account.oauth2_resource:  # 21Vianet's Office 365, instead of a scope or beside it

@@ -33,6 +33,7 @@ const provider = new Provider(settings.issuer, {
   features: {
     devInteractions: { enabled: true },
     clientCredentials: { enabled: true },
+    deviceFlow: { enabled: true },
     introspection: { enabled: true },
     revocation: { enabled: true },
   },
@@ -50,6 +51,7 @@ const provider = new Provider(settings.issuer, {
     AccessToken: () => mood.lifetime,
     ClientCredentials: () => mood.lifetime,
     AuthorizationCode: 60,
+    DeviceCode: 600,
     RefreshToken: 86400,
     Grant: 86400,
     Session: 86400,

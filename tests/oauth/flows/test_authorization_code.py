@@ -3,14 +3,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from emailproxy.config.model import Account
 from emailproxy.failures import FailureKind
+from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, open_endpoint
 from emailproxy.oauth.flows.authorization_code import AuthorizationCode
 from emailproxy.oauth.flows.base import Grant
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
 from tests.oauth.support import ACCOUNT, PASSWORD, Provider, grant, query_of, refusal
@@ -20,15 +23,17 @@ FLOW = AuthorizationCode()
 
 async def run(account: Account, provider: Provider, secret: Secret | None = None) -> tuple[str, str]:
     """Obtain a token; the address that the person was sent to, and its state."""
-    asked: list[tuple[str, str]] = []
+    asked: list[Question] = []
 
-    async def ask(url: str, state: str) -> str:
-        asked.append((url, state))
-        return "the code"
+    def ask(question: Question) -> Pending:
+        asked.append(question)
+        pending = Consents().begin(account, question)
+        pending.accept("the code")
+        return pending
 
     async with open_endpoint(transport=provider) as endpoint:
         await FLOW.obtain(Grant(account, ClientCredentials("the-client", secret), PASSWORD, endpoint, ask))
-    return asked[0]
+    return asked[0].url, asked[0].state
 
 
 async def test_the_person_and_the_code() -> None:
@@ -53,6 +58,28 @@ async def test_the_person_and_the_code() -> None:
             "client_secret": "cs",
         }
     ]
+
+
+async def test_the_person_who_is_to_sign_in_is_the_upstream_user() -> None:
+    url, _ = await run(replace(ACCOUNT, upstream_user="delegate@example.com"), Provider(grant()))
+    assert query_of(url)["login_hint"] == "delegate@example.com"
+
+
+@pytest.mark.parametrize(
+    ("use_pkce", "secret", "used"),
+    [(None, None, True), (None, "cs", False), (True, "cs", True), (False, None, False)],
+    ids=["a public client", "a confidential one", "on", "off"],
+)
+async def test_who_uses_pkce(use_pkce: bool | None, secret: str | None, used: bool) -> None:
+    provider = Provider(grant())
+    url, _ = await run(replace(ACCOUNT, use_pkce=use_pkce), provider, Secret(secret) if secret else None)
+    assert ("code_challenge" in query_of(url)) is used
+    assert ("code_verifier" in provider.requests[0]) is used
+
+
+async def test_a_client_with_a_certificate_is_not_public() -> None:
+    url, _ = await run(replace(ACCOUNT, jwt_certificate_path=Path("cert.pem")), Provider(grant()))
+    assert "code_challenge" not in query_of(url)
 
 
 async def test_pkce() -> None:

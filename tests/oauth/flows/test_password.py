@@ -41,6 +41,11 @@ async def test_resource_instead_of_scope() -> None:
     assert "scope" not in form
 
 
+async def test_the_provider_hears_its_own_name_of_the_account() -> None:
+    form = await request(Secret("pw"), upstream_user="delegate@example.com")
+    assert form["username"] == "delegate@example.com"
+
+
 async def test_resource_beside_scope() -> None:
     form = await request(Secret("pw"), oauth2_resource="r")
     assert (form["resource"], form["scope"]) == ("r", "mail offline_access")

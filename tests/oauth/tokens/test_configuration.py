@@ -27,10 +27,10 @@ from tests.oauth.support import (
 
 async def test_a_flow_that_is_not_offered_is_named(clock: PatientClock) -> None:
     async with world() as w:
-        error = await failure(w, account=unattended("device"))
+        error = await failure(w, account=unattended("service_account"))
         assert error.failure.kind is FailureKind.MISCONFIGURED
-        assert "device" in error.failure.detail
-        assert "authorization_code, client_credentials, password" in error.failure.detail
+        assert "service_account" in error.failure.detail
+        assert "authorization_code, client_credentials, device, password" in error.failure.detail
 
 
 async def test_certificate_credentials_are_not_offered_yet(clock: PatientClock) -> None:
