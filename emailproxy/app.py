@@ -22,6 +22,7 @@ from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
 from emailproxy.oauth.consent import Consents
+from emailproxy.oauth.qr import show_code
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import TokenBroker, open_broker
@@ -107,7 +108,7 @@ class Proxy:
         store = file = open_store(f"file:{self._config.path}")
         if self._options.cache_store is not None:
             store = SeededStore(open_store(self._options.cache_store), file)
-        consents = Consents()
+        consents = Consents(show_code)
         async with (
             aclosing(CachedStore(store)) as records,
             open_broker(records=records, consents=consents, settings=lambda: self._config.settings) as broker,
@@ -115,7 +116,7 @@ class Proxy:
         ):
             log.info("tokens are kept in %s", store.address)
             self._broker = broker
-            reporter = Reporter(lambda: self._config, records, broker)
+            reporter = Reporter(lambda: self._config, records, broker, consents)
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
             services = Services(lambda: self._config, broker, upstreams, Throttle())

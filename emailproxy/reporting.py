@@ -18,8 +18,9 @@ import trio
 from filelock import Timeout
 
 from emailproxy.config import Config
+from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.tokens import TokenBroker
-from emailproxy.status import Status, StatusFile
+from emailproxy.status import Status, StatusFile, WaitingAccount
 from emailproxy.store.base import StoreContentError, StoreError
 from emailproxy.store.cached import CachedStore
 
@@ -43,7 +44,8 @@ class Reporter:
     Args:
         config: the configuration in force, asked for at each use.
         records: the store.
-        broker: knows whose tokens are not stored.
+        broker: knows whose tokens are not stored, and which the provider refuses.
+        consents: know who is asked for consent.
         now: Unix time.
     """
 
@@ -52,11 +54,13 @@ class Reporter:
         config: Callable[[], Config],
         records: CachedStore,
         broker: TokenBroker,
+        consents: Consents,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._config = config
         self._records = records
         self._broker = broker
+        self._consents = consents
         self._now = now
         self._started = now()
         self.ready = False
@@ -72,8 +76,17 @@ class Reporter:
             ready=self.ready,
             health=self._records.health,
             unsaved=self._broker.unsaved,
+            waiting=self._waiting(),
             deferred=self._broker.deferred,
         )
+
+    def _waiting(self) -> tuple[WaitingAccount, ...]:
+        """Who needs a person, each account once."""
+        found = {name: WaitingAccount(name, reason) for name, reason in self._broker.refused.items()}
+        for pending in self._consents.pending():
+            if not pending.replaces:  # the stored tokens may be as good as ever
+                found[pending.account.name] = WaitingAccount(pending.account.name, pending.reason, pending.began)
+        return tuple(found[name] for name in sorted(found))
 
     async def await_store(self) -> None:
         """Return when the store has answered; until then it is asked."""

@@ -20,7 +20,16 @@ from filelock import FileLock, Timeout
 
 from emailproxy.store.health import StoreHealth
 
-__all__ = ["Presence", "Status", "StatusFile", "StatusReading", "UnsavedAccount", "read_status", "status_path"]
+__all__ = [
+    "Presence",
+    "Status",
+    "StatusFile",
+    "StatusReading",
+    "UnsavedAccount",
+    "WaitingAccount",
+    "read_status",
+    "status_path",
+]
 
 FORMAT: Final = 1
 """Grows when a reader of the old format would misunderstand the new one; new fields do not count."""
@@ -45,6 +54,16 @@ class UnsavedAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingAccount:
+    """An account that needs a person's consent. Without the address to open, whose secret is not for a file."""
+
+    account: str
+    reason: str
+    since: float | None = None
+    """Unix time at which somebody was asked; None: nobody is being asked now."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the file says."""
 
@@ -57,6 +76,7 @@ class Status:
     """Whether the store has answered since the start."""
     health: StoreHealth
     unsaved: tuple[UnsavedAccount, ...] = ()
+    waiting: tuple[WaitingAccount, ...] = ()
     deferred: int = 0
     """Accounts whose newer refresh token is written later on purpose: the stored one stays valid."""
     written: float = 0.0
@@ -186,5 +206,9 @@ def _parsed(octets: bytes) -> Status:
     values["health"] = StoreHealth(**health)
     values["unsaved"] = tuple(
         UnsavedAccount(**{f.name: entry[f.name] for f in fields(UnsavedAccount)}) for entry in document["unsaved"]
+    )
+    values["waiting"] = tuple(
+        WaitingAccount(**{f.name: entry[f.name] for f in fields(WaitingAccount)})
+        for entry in document.get("waiting", ())
     )
     return Status(**values)

@@ -21,7 +21,7 @@ from emailproxy.store.cached import CachedStore
 from emailproxy.testing.memory_store import MemoryStore
 from tests.clocks import PatientClock
 
-from .oauth.support import ACCOUNT, EPOCH, FEW, PASSWORD, Provider, grant, now, sealed_record
+from .oauth.support import ACCOUNT, EPOCH, FEW, PASSWORD, Provider, grant, now, refusal, sealed_record
 
 
 @pytest.fixture
@@ -42,15 +42,16 @@ def config_of(path: Path) -> Config:
 @asynccontextmanager
 async def reporter(config: Config, store: MemoryStore, *answers: object) -> AsyncIterator[Reporter]:
     records = CachedStore(store)
+    consents = Consents()
     async with open_broker(
         records=records,
-        consents=Consents(lambda pending: None),
+        consents=consents,
         settings=Settings,
         transport=Provider(*answers),  # type: ignore[arg-type]
         iterations=FEW,
         now=now,
     ) as broker:
-        yield Reporter(lambda: config, records, broker, now)
+        yield Reporter(lambda: config, records, broker, consents, now)
 
 
 async def test_ready_at_once(clock: PatientClock, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -176,4 +177,21 @@ async def test_two_proxies_with_one_configuration(
         first.remove()
         await trio.sleep(100)
         assert json.loads(status_path(config.path).read_text())["pid"] == r.status.pid
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_needs_a_person_is_in_the_status_without_the_address(clock: PatientClock, tmp_path: Path) -> None:
+    store = MemoryStore()
+    store.records[ACCOUNT.name] = sealed_record()
+    dead = refusal("invalid_grant", error_description="AADSTS70043: the policy")
+    async with reporter(config_of(tmp_path), store, dead) as r, trio.open_nursery() as nursery:
+        with trio.move_on_after(30):
+            await r._broker.token(ACCOUNT, PASSWORD)
+        [waiting] = r.status.waiting
+        assert (waiting.account, waiting.since is not None) == (ACCOUNT.name, True)
+        assert "AADSTS70043" in waiting.reason
+        assert "state=" not in repr(r.status)
+        await trio.sleep(1000)
+        [waiting] = r.status.waiting
+        assert waiting.since is None, "nobody is asked any more, and it is needed all the same"
         nursery.cancel_scope.cancel()

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from filelock import Timeout
 
-from emailproxy.status import Presence, Status, StatusFile, StatusReading, UnsavedAccount, read_status, status_path
+from emailproxy.status import (
+    Presence,
+    Status,
+    StatusFile,
+    StatusReading,
+    UnsavedAccount,
+    WaitingAccount,
+    read_status,
+    status_path,
+)
 from emailproxy.store.health import StoreHealth
 
 STATUS = Status(
@@ -21,6 +30,7 @@ STATUS = Status(
     ready=True,
     health=StoreHealth(False, 1_700_000_100.0, "disk full", 3, 2, 1),
     unsaved=(UnsavedAccount("ada@example.com", 1_700_000_090.0, 4, 1_700_000_120.0, "disk full"),),
+    waiting=(WaitingAccount("bob@example.com", "refused", 1_700_000_080.0), WaitingAccount("eve@example.com", "gone")),
     deferred=2,
     written=1_700_000_101.0,
 )

@@ -3,6 +3,8 @@
 What a command does is elsewhere, in files that print nothing; here is how it is asked for and how the answer looks.
 """
 
+from emailproxy.cli.accounts import accounts
+from emailproxy.cli.authorising import authorise_command
 from emailproxy.cli.cache import cache
 from emailproxy.cli.cache_copy import copy
 from emailproxy.cli.cache_delete import delete
@@ -19,7 +21,7 @@ from emailproxy.cli.stores import stores
 
 __all__ = ["Exit", "cli", "main"]
 
-for command in (check, sample_config, stores, cache, passwords, seal, demo):
+for command in (accounts, authorise_command, check, sample_config, stores, cache, passwords, seal, demo):
     cli.add_command(command)
 for command in (copy, delete, doctor, import_, status):
     cache.add_command(command)

@@ -7,7 +7,7 @@ interruption (Ctrl-C) ends a read at once and lets a write that has begun comple
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,11 +18,12 @@ import trio
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
 from emailproxy.oauth.foreign import foreign
-from emailproxy.store.base import StoreAddressError, StoreError
+from emailproxy.store.base import CacheStore, StoreAddressError, StoreError
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
+from emailproxy.store.seeded import SeededStore
 
-__all__ = ["InUse", "answer", "opened", "opened_in_use"]
+__all__ = ["InUse", "answer", "opened", "opened_as_proxy", "opened_in_use"]
 
 T = TypeVar("T")
 
@@ -36,15 +37,17 @@ class InUse:
     """The configuration file, whose records count until `records` has its own; None: it is the store."""
 
 
-def answer(function: Callable[[], Awaitable[T]], *, log_level: int = logging.WARNING) -> T:
+def answer(function: Callable[[], Awaitable[T]], *, log_level: int = logging.WARNING, quiet: Collection[str] = ()) -> T:
     """What `function` returns; a StoreError is a line on stderr and the end, an interruption the end as well.
 
     Args:
         function: the command's work.
         log_level: the least that a store's log says on stderr meanwhile.
+        quiet: logs whose errors only are said.
     """
     log = logging.getLogger("emailproxy")
     handler = _Handler(log_level)
+    handler.addFilter(lambda record: record.levelno >= logging.ERROR or record.name not in quiet)
     log.addHandler(handler)
     before = log.level
     log.setLevel(log_level)
@@ -74,6 +77,23 @@ async def opened(address: str) -> AsyncIterator[CachedStore]:
     """
     # In a thread: the import of an SDK takes half a second, in which Ctrl-C shall work.
     store = await trio.to_thread.run_sync(open_store, address, abandon_on_cancel=True)
+    async with aclosing(CachedStore(store)) as records:
+        yield records
+
+
+@asynccontextmanager
+async def opened_as_proxy(flags: Flags) -> AsyncIterator[CachedStore]:
+    """The store as the proxy opens it with `flags`: the configuration file fills its gaps.
+
+    Raises:
+        StoreAddressError: there is none.
+    """
+
+    def made() -> CacheStore:
+        file = open_store(f"file:{flags.config_file}")
+        return file if flags.cache_store is None else SeededStore(open_store(flags.cache_store), file)
+
+    store = await trio.to_thread.run_sync(made, abandon_on_cancel=True)
     async with aclosing(CachedStore(store)) as records:
         yield records
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from emailproxy.config.certificates import check_pair
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.flows import (
     FLOW_OPTIONS,
-    NOT_OFFERED,
     check_flow_values,
     effective_flow,
     read_device_authorization_url,
@@ -24,9 +23,11 @@ from emailproxy.config.flows import (
 from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
 from emailproxy.config.presets import OF_PROVIDER, PRESET_OPTIONS, completed_account
+from emailproxy.config.proof import PROOF_OPTIONS, read_certificate
 from emailproxy.config.providers import refresh_tokens_of
 from emailproxy.config.routes import ROUTE_OPTIONS, check_aliases, inherited, read_route
 from emailproxy.config.servers import DOCUMENTATION
+from emailproxy.config.service_account import read_service_account
 from emailproxy.config.syntax import Section
 from emailproxy.secret import Secret
 
@@ -42,9 +43,8 @@ ACCOUNT_OPTIONS: Final = frozenset(
         "redirect_listen_address",
         "client_id",
         "client_secret",
-        "jwt_certificate_path",
-        "jwt_key_path",
         "refresh_tokens",
+        *PROOF_OPTIONS,
     }
     | FLOW_OPTIONS
     | PRESET_OPTIONS
@@ -73,7 +73,7 @@ LEGACY_ITERATIONS: Final = 100_000
 
 
 def read_accounts(
-    sections: Mapping[str, Section], *, catch_all: bool, findings: Findings
+    sections: Mapping[str, Section], *, catch_all: bool, findings: Findings, issuers: Issuers
 ) -> tuple[dict[str, Account], dict[str, Account]]:
     """Accounts and templates by section name.
 
@@ -112,7 +112,7 @@ def read_accounts(
                 section.name, None, "is not complete by itself and catches nobody", f"add {_incomplete(options)}"
             )
             continue
-        account = _read_account(section.name, options, findings)
+        account = _read_account(section.name, options, findings, issuers)
         if account is not None:
             if catch_all:
                 account = replace(account, inherited_secret=_inherited_secret(section.name, templates, findings))
@@ -203,7 +203,7 @@ def _check_values(reader: Reader, options: Mapping[str, Option]) -> None:
     _read_refresh_tokens(reader)
 
 
-def _read_account(name: str, options: Mapping[str, Option], findings: Findings) -> Account | None:
+def _read_account(name: str, options: Mapping[str, Option], findings: Findings, issuers: Issuers) -> Account | None:
     before = len(findings.faults)
     reader = Reader(name, options, findings)
     _check_values(reader, options)
@@ -229,14 +229,8 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         reader.warn(
             "redirect_uri", "without it nobody can authorise this account", "add redirect_uri = http://localhost"
         )
-    if flow == "service_account" and not (options.get("client_secret") and reader.text("client_secret")):
-        reader.required("client_secret", "add the path of the key file (client_id = file) or the key (client_id = key)")
-    if flow in NOT_OFFERED:
-        reader.warn("oauth2_flow", f"this version does not offer the flow {flow} yet", "logins of this account fail")
-    check_pair(reader, "jwt_certificate_path", "jwt_key_path", rsa=True)
-
-    if flow == "service_account" and client_id == "file" and reader.reference("client_secret") is not None:
-        reader.fault("client_secret", "client_id = file wants a path, not the key", "write client_id = key")
+    certificate = read_certificate(reader)
+    signer = read_service_account(reader, issuers) if flow == "service_account" else None
 
     secret = reader.text("client_secret")
     if len(findings.faults) > before or token_url is None or client_id is None or flow is None:
@@ -255,8 +249,8 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings) 
         redirect_listen_address=reader.text("redirect_listen_address"),
         use_pkce=read_use_pkce(reader),
         device_authorization_url=device_authorization_url,
-        jwt_certificate_path=reader.path("jwt_certificate_path"),
-        jwt_key_path=reader.path("jwt_key_path"),
+        certificate=certificate,
+        signer=signer,
         refresh_tokens=_read_refresh_tokens(reader),
     )
     return read_route(reader, account) if len(findings.faults) == before else None

@@ -8,22 +8,19 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from emailproxy.config.credential import MAX_OCTETS
 from emailproxy.config.options import Reader
 from emailproxy.references.base import Fetched
 
-__all__ = ["check_pair"]
-
-# A chain with a key is a few KiB; a device or a log file by mistake must not fill the memory.
-MAX_PEM_OCTETS: Final = 1024 * 1024
+__all__ = ["check_pair", "read_octets"]
 
 _PEM: Final = "name a readable file in PEM format"
 
 
-def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa: bool = False) -> bool:
+def check_pair(reader: Reader, certificate_option: str, key_option: str) -> bool:
     """Check the files that two options name, or what they refer to, and note what is wrong with them.
 
     The key may stand in the certificate's file; then its option is left out. Nothing is checked while a value is
@@ -33,7 +30,6 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa:
         reader: the section.
         certificate_option: name of the option with the certificate's path.
         key_option: name of the option with the key's path.
-        rsa: the key must be an RSA key.
 
     Returns:
         Whether there is a certificate to use.
@@ -45,7 +41,7 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa:
         if key_path is not None:
             reader.fault(certificate_option, f"there is a {key_option} but no certificate", "add it, or remove the key")
         return False
-    pem = _read(reader, certificate_option, certificate_path)
+    pem = read_octets(reader, certificate_option, certificate_path)
     certificate = _certificate(reader, certificate_option, certificate_path, pem) if pem is not None else None
     if key_path is None:
         if pem is None:
@@ -55,14 +51,11 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa:
             return False
         key_pem, key_path, key_option = pem, certificate_path, certificate_option
     else:
-        read = _read(reader, key_option, key_path)
+        read = read_octets(reader, key_option, key_path)
         if read is None:
             return False
         key_pem = read
     key = _key(reader, key_option, key_path, key_pem)
-    if key is not None and rsa and not isinstance(key, RSAPrivateKey):
-        reader.fault(key_option, f"{key_path} is not an RSA key", "name an RSA key: the assertion is signed with RS256")
-        return False
     if key is None or certificate is None:
         return False
     if _public(key.public_key()) != _public(certificate.public_key()):
@@ -72,17 +65,18 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str, *, rsa:
     return True
 
 
-def _read(reader: Reader, option: str, path: Path | Fetched) -> bytes | None:
+def read_octets(reader: Reader, option: str, path: Path | Fetched) -> bytes | None:
+    """The content of a file that `option` names, or refers to; None after a fault."""
     if isinstance(path, Fetched):
         return path.value.octets
     try:
         with path.open("rb") as file:
-            octets = file.read(MAX_PEM_OCTETS + 1)
+            octets = file.read(MAX_OCTETS + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         reader.fault(option, f"{path} cannot be read: {reason}", _PEM)
         return None
-    if len(octets) > MAX_PEM_OCTETS:
+    if len(octets) > MAX_OCTETS:
         reader.fault(option, f"{path} is too large for a certificate or key", _PEM)
         return None
     return octets

@@ -15,7 +15,6 @@ __all__ = [
     "FLOWS",
     "FLOW_OPTIONS",
     "INTERACTIVE",
-    "NOT_OFFERED",
     "check_flow_values",
     "effective_flow",
     "read_device_authorization_url",
@@ -27,9 +26,6 @@ FLOW_OPTIONS: Final = frozenset({"oauth2_flow", "use_pkce", "device_authorizatio
 
 FLOWS: Final = ("authorization_code", "device", "client_credentials", "password", "service_account")
 """The values of ``oauth2_flow``."""
-
-# Valid in a file, but this version cannot log in with them. Remove what has got its implementation.
-NOT_OFFERED: Final = frozenset({"service_account"})
 
 INTERACTIVE: Final = frozenset({"authorization_code", "device"})
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from emailproxy.assertions.base import IssuerAddress
+from emailproxy.config.identity import Certificate
 from emailproxy.config.sealkey import SealKey
 from emailproxy.references.base import Fetched, Reference, Use
 from emailproxy.secret import Secret
@@ -151,9 +153,12 @@ class Account:
     use_pkce: bool | None = None
     """None: for public clients, those without a secret."""
     device_authorization_url: str | None = None
-    jwt_certificate_path: Path | Fetched | None = None
-    """A file, or the PEM itself where the configuration refers to it."""
-    jwt_key_path: Path | Fetched | None = None
+    certificate: Certificate | None = None
+    """Proves the application's identity in place of a secret."""
+    client_assertion: IssuerAddress | None = None
+    """Who does that for us, so that there is no secret at all."""
+    signer: IssuerAddress | None = None
+    """Who signs for a service account of Google whose key nobody has."""
     refresh_tokens: RefreshTokens = RefreshTokens.ROTATING
     inherited_secret: SealedSecret | None = None
     """A template's ``client_secret_encrypted``. The account's own is in its record, and goes before this one."""
@@ -190,6 +195,11 @@ class Account:
 
         found = first(self.servers) or server.mail_server or first(self.provider_servers)
         return replace(found, sasl_ir=server.sasl_ir) if found is not None else None
+
+    @property
+    def asserts(self) -> bool:
+        """Whether its application proves who it is by an assertion, so that no secret of any kind is used."""
+        return self.certificate is not None or self.client_assertion is not None or self.signer is not None
 
     def named(self, name: str) -> Account:
         """This template for the user `name`."""

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.accounts import ACCOUNT_OPTIONS, read_accounts
 from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
@@ -37,13 +38,14 @@ def load(path: Path, sources: Sources | None = None) -> Config:
     Raises:
         ConfigError: with every fault of the file, and its warnings.
     """
-    if sources is not None:
-        return _load(path, sources)
-    with closing(Sources()) as installed:
-        return _load(path, installed)
+    with closing(Issuers()) as issuers:
+        if sources is not None:
+            return _load(path, sources, issuers)
+        with closing(Sources()) as installed:
+            return _load(path, installed, issuers)
 
 
-def _load(path: Path, sources: Sources) -> Config:
+def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     text, encoding_faults = _read(path)
     syntax = parse(text, path)
     findings = Findings(str(path), dict.fromkeys([*encoding_faults, *syntax.faults]))
@@ -56,7 +58,7 @@ def _load(path: Path, sources: Sources) -> Config:
     used = [s for s in sections.values() if is_server(s.name) or _is_account(s.name, catch_all=catch_all)]
     sections |= elsewhere.followed(used, SERVER_OPTIONS | ACCOUNT_OPTIONS)
     servers = read_servers(sections, findings)
-    accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings)
+    accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings, issuers=issuers)
     if settings.encrypt_client_secret_on_first_use:
         _warn_of_sealing([*accounts.values(), *templates.values()], findings)
     _warn_of_routes(servers, [*accounts.values(), *templates.values()], findings)

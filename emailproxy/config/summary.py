@@ -53,8 +53,8 @@ def _endpoint(host: str, port: int) -> str:
 
 def _account(account: Account, servers: Iterable[Server], kind: str = "") -> str:
     """One line, and one more for each thing that is not as usual."""
-    secrets = (account.client_secret, account.inherited_secret, account.jwt_certificate_path)
-    wanted = account.use_pkce if account.use_pkce is not None else secrets == (None, None, None)
+    public = account.client_secret is None and account.inherited_secret is None and not account.asserts
+    wanted = account.use_pkce if account.use_pkce is not None else public
     pkce = " with PKCE" if wanted and account.oauth2_flow == "authorization_code" else ""
     lines = [f"{account.name}  {account.oauth2_flow}{pkce}{f', {account.provider}' if account.provider else ''}{kind}"]
     if account.login_aliases:

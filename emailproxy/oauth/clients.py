@@ -8,11 +8,14 @@ one by now, the token request is repeated once, before any login hears of it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from emailproxy.config.model import Account
+from emailproxy.oauth.audience import audience_of
 from emailproxy.oauth.endpoint import ClientCredentials
 from emailproxy.oauth.explain import no_value
+from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.references.base import Reference
 from emailproxy.references.resolver import Resolver
@@ -30,10 +33,12 @@ class Clients:
 
     Args:
         resolver: follows references.
+        proofs: makes assertions.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, proofs: Proofs) -> None:
         self._resolver = resolver
+        self._proofs = proofs
 
     async def configured_secret(self, account: Account) -> Secret | None:
         """The account's ``client_secret``; None if the configuration has none.
@@ -56,7 +61,10 @@ class Clients:
             identifier = followed.reveal() if followed is not None else None
         if not identifier:
             raise TokenEndpointError.misconfigured("client_id is missing")
-        return ClientCredentials(identifier, secret, self._renewal(account, identifier, secret))
+        return replace(self._made(account, identifier, secret), renewed=self._renewal(account, identifier, secret))
+
+    def _made(self, account: Account, identifier: str, secret: Secret | None) -> ClientCredentials:
+        return ClientCredentials(identifier, secret, self._proofs.of(account, identifier, secret), audience_of(account))
 
     def _renewal(
         self, account: Account, identifier: str, secret: Secret | None
@@ -70,7 +78,7 @@ class Clients:
             other_secret = await self._newer(account, CLIENT_SECRET, account.client_secret, secret)
             if other_id is None and other_secret is None:
                 return None
-            return ClientCredentials(other_id.reveal() if other_id else identifier, other_secret or secret)
+            return self._made(account, other_id.reveal() if other_id else identifier, other_secret or secret)
 
         return renewed
 

@@ -26,6 +26,7 @@ import enum
 import hmac
 import logging
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -109,6 +110,8 @@ class Pending:
         """Whether the login's password is another than the stored one."""
         self.expires_at = expires_at
         """On trio's clock."""
+        self.began = time.time()
+        """Unix time."""
         self._code: str | None = None
         self._failure: Failure | None = None
         self._answered = trio.Event()
@@ -334,8 +337,8 @@ class Consents:
 
 _UNKNOWN: Final = Outcome(
     OutcomeKind.UNKNOWN,
-    message="No authorisation is waiting for this answer. It may have expired: let the mail program log in again "
-    "and open the new address.",
+    message="No authorisation is waiting here for this answer. If emailproxy authorise waits in a terminal, paste this "
+    "page's address there. Otherwise it may have expired: let the mail program log in again and open the new address.",
 )
 
 

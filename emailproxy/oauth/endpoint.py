@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeGuard, TypeVar
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ import trio
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from emailproxy import __version__
+from emailproxy.assertions.base import Statement
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import DEVICE_ENDPOINT, TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
@@ -37,7 +39,9 @@ DEFAULT_EXPIRES_IN: Final = 3600
 """Seconds a token is taken to live if the answer does not say: what all large providers use."""
 LEAST_MASKED: Final = 6
 """Characters of a credential that make a quotation of it recognisable: a shorter one is found in any sentence."""
-CREDENTIALS: Final = ("password", "code", "code_verifier", "device_code")
+ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+"""RFC 7523 section 2.2."""
+CREDENTIALS: Final = ("password", "code", "code_verifier", "device_code", "assertion")
 """Parameters of a grant that nobody may read in a log."""
 MAX_EXPIRES_IN: Final = 10 * 366 * 86400
 """Ten years: beyond it the figure is a mistake, and no date arithmetic overflows."""
@@ -57,10 +61,14 @@ class TokenResponse:
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """How we identify ourselves to the provider: an id, and for a confidential client a secret."""
+    """How we identify ourselves to the provider: an id, and for a confidential client a secret or an assertion."""
 
     client_id: str
     client_secret: Secret | None = None
+    assertion: Callable[[Statement], Awaitable[Secret]] | None = field(default=None, repr=False, compare=False)
+    """Makes a signed statement for one request, in place of the secret. Raises TokenEndpointError."""
+    audience: str = field(default="", compare=False)
+    """For whom the assertion is."""
     renewed: Callable[[], Awaitable[ClientCredentials | None]] | None = field(default=None, repr=False, compare=False)
     """Asked once for other credentials when the provider does not accept these."""
 
@@ -157,7 +165,13 @@ class TokenEndpoint:
 
     async def _once(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
         granted: list[T] = []
-        if client.client_secret:
+        identity = {"client_id": client.client_id} if client.client_id else {}
+        if client.assertion is not None:
+            assertion = await client.assertion(Statement(client.audience))
+            identity |= {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion.reveal()}
+            secrets = [assertion.reveal(), *secrets]
+        elif client.client_secret:
+            identity["client_secret"] = client.client_secret.reveal()
             secrets = [client.client_secret.reveal(), *secrets]
 
         def judge(answer: httpx2.Response) -> httpx2.Response:
@@ -168,8 +182,7 @@ class TokenEndpoint:
         # One authlib client per request: it keeps the last token in itself. It costs nothing, the pool is shared.
         session = AsyncOAuth2Client(
             client_id=client.client_id,
-            client_secret=client.client_secret.reveal() if client.client_secret else None,
-            token_endpoint_auth_method=_identify,
+            token_endpoint_auth_method=partial(_identify, identity),
             transport=self._transport,
             trust_env=False,
             timeout=None,  # the deadline is the scope below
@@ -200,16 +213,20 @@ class TokenEndpoint:
         return granted[0]
 
 
-def _identify(client: Any, method: str, uri: str, headers: Any, body: bytes) -> tuple[str, Any, bytes]:  # noqa: ARG001
-    """Add who we are to a request's form: ``client_secret_post`` (RFC 6749 section 2.3.1), or the id alone.
+def _identify(
+    identity: Mapping[str, str],
+    client: Any,  # noqa: ARG001 - authlib's signature
+    method: str,  # noqa: ARG001
+    uri: str,
+    headers: Any,
+    body: bytes,
+) -> tuple[str, Any, bytes]:
+    """Add who we are to a request's form: id and secret (RFC 6749 section 2.3.1), id and assertion, or the id alone.
 
     In the form, not in a header, as the classic proxy did: every registration that works there works here. authlib's
     own way of adding them fails on forms with other than ASCII characters (1.9: passwords, user names).
     """
-    fields = {"client_id": client.client_id}
-    if client.client_secret:
-        fields["client_secret"] = client.client_secret
-    return uri, headers, body + b"&" + urlencode(fields).encode("ascii")
+    return uri, headers, body + b"&" + urlencode(identity).encode("ascii") if identity else body
 
 
 def _reason(error: BaseException) -> str:

@@ -50,6 +50,6 @@ def password_is_secret(login: Login, settings: Settings) -> bool:
         settings.use_login_password_as_client_credentials_secret
         and login.flow.name == "client_credentials"
         and login.account.client_secret is None
-        and login.account.jwt_certificate_path is None
+        and not login.account.asserts
         and not login.managed
     )

@@ -23,7 +23,7 @@ from emailproxy.oauth.vault import Login, Vault
 
 __all__ = ["Granter"]
 
-log = logging.getLogger("emailproxy.oauth")
+log = logging.getLogger("emailproxy.consent")
 
 Client = Callable[[Login, Opened | None], Awaitable[ClientCredentials]]
 """How we identify ourselves to the provider. Raises TokenEndpointError, LoginFailed."""

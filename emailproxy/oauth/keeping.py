@@ -113,6 +113,11 @@ class Keeper:
         """How many accounts have a newer refresh token than the store, on purpose."""
         return sum(opened.deferred for opened in self._latest.values())
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """The accounts whose refresh token the provider refused for good, and why."""
+        return {account: opened.dead for account, opened in self._latest.items() if opened.dead}
+
     def latest(self, account: str) -> Opened | None:
         """What is held in memory, if anything."""
         return self._latest.get(account)

@@ -28,22 +28,24 @@ from typing import Final, NoReturn
 import httpx2
 import trio
 
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import Consents
-from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, open_endpoint
+from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, wrong_password
-from emailproxy.oauth.first_login import check_first_login, password_is_secret
+from emailproxy.oauth.first_login import check_first_login
 from emailproxy.oauth.flights import Flight, Flights
-from emailproxy.oauth.flows.base import Flow, text_of_password
+from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.granting import Granter
+from emailproxy.oauth.identifying import Applications
 from emailproxy.oauth.keeping import Records
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
+from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refreshing import Refresher, margin
-from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
@@ -84,15 +86,15 @@ class TokenBroker:
         clients: Clients,
         times: TurnTimes,
     ) -> None:
-        self._clients = clients
+        application = Applications(clients, vault, settings).of
         self._flows = flows
         self._settings = settings
         self._now = now
         self._vault = vault
         self._flights = Flights(nursery)
         turns = Turns(vault.keeper, now, times=times)
-        self._refresher = Refresher(vault, endpoint, turns, self._client, self._reread, now)
-        self._granter = Granter(vault, endpoint, consents, self._client, settings)
+        self._refresher = Refresher(vault, endpoint, turns, application, self._reread, now)
+        self._granter = Granter(vault, endpoint, consents, application, settings)
         self._forced: dict[str, deque[float]] = {}
 
     @property
@@ -104,6 +106,11 @@ class TokenBroker:
     def deferred(self) -> int:
         """How many accounts have a newer refresh token than the store, on purpose."""
         return self._vault.keeper.deferred
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The accounts whose refresh token the provider refused for good, and why."""
+        return self._vault.keeper.refused
 
     def at_hand(
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
@@ -141,18 +148,32 @@ class TokenBroker:
         Raises:
             LoginFailed: there is no token, and why.
         """
-        flow = self._flows.get(account.oauth2_flow)
-        if flow is None:
-            known = ", ".join(sorted(self._flows))
-            raise failed(
-                FailureKind.MISCONFIGURED,
-                account.name,
-                f"oauth2_flow {foreign(account.oauth2_flow)} is not offered; known are {known}",
-            )
-        if not password:
-            raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
-        login = Login(account, flow, password, self._vault.passwords.digest(account.name, password), client, server)
-        return await self._answer(login, refused)
+        return await self._answer(self._login(account, password, client, server), refused)
+
+    async def authorise(
+        self, account: Account, password: Secret, *, again: bool = False, replace: bool = False
+    ) -> AccessToken:
+        """A token for `account` on behalf of the operator, who may ask for more than a mail client.
+
+        Args:
+            account: whom the token is for.
+            password: the mail password.
+            again: get a new grant even if the old one works.
+            replace: if it is not the password that seals the stored tokens, it will be: there is a new grant, whose
+                tokens replace them.
+
+        Raises:
+            LoginFailed: there is no token, and why.
+        """
+        login = self._login(account, password, "", None)
+        try:
+            login = login.admitted(await self._vault.open(login, fresh=True, certain=True))
+        except WrongPasswordError as error:
+            if not replace or self._seals_client_secret(login, error.record):
+                hint = "and the client secret is sealed with that password too" if replace else ""
+                raise wrong_password(login.name, hint) from None
+            again = True
+        return await (self._ask_for_grant(login, replaces=False).wait() if again else self._answer(login, None))
 
     def distrust(self) -> None:
         """Ask the store at the next login of each account: a person has changed something."""
@@ -165,6 +186,20 @@ class TokenBroker:
             LoginFailed: always.
         """
         await self._vault.refuse_unknown(user, password, client)
+
+    def _login(self, account: Account, password: Secret, client: str, server: Server | None) -> Login:
+        flow = self._flows.get(account.oauth2_flow)
+        if flow is None:
+            known = ", ".join(sorted(self._flows))
+            raise failed(
+                FailureKind.MISCONFIGURED,
+                account.name,
+                f"oauth2_flow {foreign(account.oauth2_flow)} is not offered; known are {known}",
+            )
+        if not password:
+            raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
+        digest = self._vault.passwords.digest(account.name, password)
+        return Login(account, flow, password, digest, client, server)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
@@ -217,8 +252,7 @@ class TokenBroker:
         """
         if not self._settings().delete_account_token_on_password_error:
             raise wrong_password(login.name)
-        sealed = record.client_secret_encrypted is not None or login.account.inherited_secret is not None
-        if login.account.client_secret is None and sealed:
+        if self._seals_client_secret(login, record):
             raise wrong_password(login.name, "and the client secret is sealed with that password too")
         if login.flow.provider_checks_password:
             if self._vault.passwords.judged_wrong(login.digest):
@@ -232,6 +266,12 @@ class TokenBroker:
             self._ask_for_grant(login, replaces=True)
             raise wrong_password(login.name, "if it was changed on purpose, complete the authorisation in the log")
         raise wrong_password(login.name)
+
+    @staticmethod
+    def _seals_client_secret(login: Login, record: Record) -> bool:
+        """Whether the right password is needed for the client secret as well, so that no judge can do without it."""
+        sealed = record.client_secret_encrypted is not None or login.account.inherited_secret is not None
+        return login.account.client_secret is None and sealed
 
     # --- a flight -----------------------------------------------------------------------------------------------------
 
@@ -283,19 +323,6 @@ class TokenBroker:
             )
         times.append(now)
 
-    async def _client(self, login: Login, opened: Opened | None) -> ClientCredentials:
-        """How we identify ourselves for this login."""
-        account = login.account
-        secret = await self._clients.configured_secret(account)
-        secret = secret or (opened.client_secret if opened is not None else None)
-        if secret is None:
-            secret = await self._vault.inherited_secret(login)
-        if secret is None and account.jwt_certificate_path is not None:
-            raise TokenEndpointError.misconfigured("certificate credentials (jwt_*) are not offered by this version")
-        if secret is None and password_is_secret(login, self._settings()):
-            secret = Secret(text_of_password(login.password))
-        return await self._clients.credentials(account, secret)
-
     # --- a new grant --------------------------------------------------------------------------------------------------
 
     def _ask_for_grant(self, login: Login, *, replaces: bool) -> Flight:
@@ -314,6 +341,7 @@ async def open_broker(
     iterations: Iterations = Iterations(),  # noqa: B008 - frozen
     now: Callable[[], float] = time.time,
     sources: Sources | None = None,
+    issuers: Issuers | None = None,
     times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
@@ -330,10 +358,12 @@ async def open_broker(
         iterations: PBKDF2 rounds.
         now: Unix time.
         sources: who follows references, closed with the broker; None: those that are installed.
+        issuers: who issues assertions, closed with the broker; None: those that are installed.
         times: how long turns at single-use refresh tokens last.
     """
     async with (
         aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
+        aclosing(Proofs(now, issuers)) as proofs,
         open_endpoint(transport=transport) as endpoint,
         AsyncExitStack() as last,
         trio.open_nursery() as nursery,
@@ -348,7 +378,7 @@ async def open_broker(
             consents=consents,
             settings=settings,
             now=now,
-            clients=Clients(resolver),
+            clients=Clients(resolver, proofs),
             times=times,
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.

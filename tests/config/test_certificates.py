@@ -40,11 +40,6 @@ def key() -> Key:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-@pytest.fixture(scope="module")
-def rsa_key() -> Key:
-    return rsa.generate_private_key(65537, 2048)
-
-
 @pytest.fixture
 def pair(tmp_path: Path, key: Key) -> tuple[Path, Path]:
     certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -140,23 +135,3 @@ def test_dates_are_warnings(
 ) -> None:
     pair[0].write_bytes(certificate_pem(key, begins, ends))
     assert said in loaded(server(*pair)).warning()[2]
-
-
-class TestClientAssertion:
-    def text(self, certificate: object, key: object) -> str:
-        return SERVER + ACCOUNT + f"jwt_certificate_path = {certificate}\njwt_key_path = {key}\n"
-
-    def test_rsa(self, loaded: Load, pair: tuple[Path, Path], rsa_key: Key) -> None:
-        pair[0].write_bytes(certificate_pem(rsa_key))
-        pair[1].write_bytes(key_pem(rsa_key))
-        (account,) = loaded(self.text(*pair)).good.accounts.values()
-        assert (account.jwt_certificate_path, account.jwt_key_path) == pair
-
-    def test_another_kind_of_key(self, loaded: Load, pair: tuple[Path, Path]) -> None:
-        section, option, text = loaded(self.text(*pair)).fault()
-        assert (section, option) == ("ada@example.com", "jwt_key_path")
-        assert "is not an RSA key" in text
-
-    def test_placeholder(self, loaded: Load) -> None:
-        outcome = loaded(self.text("*** your certificate ***", "/none/key"))
-        assert outcome.warning()[1] == "jwt_certificate_path"

@@ -225,8 +225,9 @@ class TestPem:
         loader.vault.values |= {"certificate": certificate_pem(key), "key": key_pem(key)}
         text = SERVER + ACCOUNT + "jwt_certificate_path = vault:certificate\njwt_key_path = vault:key\n"
         (account,) = loader(text).good.accounts.values()
-        assert isinstance(account.jwt_key_path, Fetched)
-        assert account.jwt_key_path.reference == Reference("vault", "key")
+        assert account.certificate is not None
+        assert isinstance(account.certificate.key, Fetched)
+        assert account.certificate.key.reference == Reference("vault", "key")
 
     def test_a_key_that_everybody_can_read(self, loader: Loader, pair: tuple[bytes, bytes]) -> None:
         loader.vault.remark = "everybody can read the file; run chmod o-r"

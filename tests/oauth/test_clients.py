@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.endpoint import ClientCredentials
+from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.references.base import Reference
 from emailproxy.references.resolver import Resolver
@@ -28,7 +29,7 @@ def vault() -> FakeSource:
 def clients(vault: FakeSource) -> Clients:
     some = sources(vault)
     some.check(Reference("vault", "id"))
-    return Clients(Resolver(lambda: 900.0, some))
+    return Clients(Resolver(lambda: 900.0, some), Proofs(lambda: 0.0))
 
 
 async def test_plain_values_are_used_as_they_are(clients: Clients, vault: FakeSource) -> None:

@@ -53,7 +53,7 @@ def _wants_pkce(grant: Grant) -> bool:
     account = grant.account
     if account.use_pkce is not None:
         return account.use_pkce
-    return grant.client.client_secret is None and account.jwt_certificate_path is None
+    return grant.client.client_secret is None and grant.client.assertion is None
 
 
 def _authorization_url(grant: Grant, state: str, verifier: str | None) -> str:

@@ -21,9 +21,10 @@ class ClientCredentialsGrant:
     async def obtain(self, grant: Grant) -> TokenResponse:
         """Ask the token endpoint. See `emailproxy.oauth.flows.base.Flow.obtain`."""
         account = grant.account
-        if grant.client.client_secret is None:
+        if grant.client.client_secret is None and grant.client.assertion is None:
             raise TokenEndpointError.misconfigured(
-                "the flow client_credentials needs client_secret, or use_login_password_as_client_credentials_secret"
+                "the flow client_credentials needs client_secret, client_assertion, jwt_certificate_path, or "
+                "use_login_password_as_client_credentials_secret"
             )
         parameters = {"scope": account.oauth2_scope} if account.oauth2_scope else {}
         return await grant.endpoint.grant(account.token_url, grant.client, "client_credentials", parameters)

@@ -3,16 +3,17 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from emailproxy.assertions.base import Statement
 from emailproxy.config.model import Account
 from emailproxy.failures import FailureKind
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.endpoint import ClientCredentials, open_endpoint
 from emailproxy.oauth.flows.authorization_code import AuthorizationCode
 from emailproxy.oauth.flows.base import Grant
+from emailproxy.oauth.proving import Assertion
 from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
@@ -21,7 +22,9 @@ from tests.oauth.support import ACCOUNT, PASSWORD, Provider, grant, query_of, re
 FLOW = AuthorizationCode()
 
 
-async def run(account: Account, provider: Provider, secret: Secret | None = None) -> tuple[str, str]:
+async def run(
+    account: Account, provider: Provider, secret: Secret | None = None, assertion: Assertion | None = None
+) -> tuple[str, str]:
     """Obtain a token; the address that the person was sent to, and its state."""
     asked: list[Question] = []
 
@@ -32,7 +35,7 @@ async def run(account: Account, provider: Provider, secret: Secret | None = None
         return pending
 
     async with open_endpoint(transport=provider) as endpoint:
-        await FLOW.obtain(Grant(account, ClientCredentials("the-client", secret), PASSWORD, endpoint, ask))
+        await FLOW.obtain(Grant(account, ClientCredentials("the-client", secret, assertion), PASSWORD, endpoint, ask))
     return asked[0].url, asked[0].state
 
 
@@ -78,7 +81,10 @@ async def test_who_uses_pkce(use_pkce: bool | None, secret: str | None, used: bo
 
 
 async def test_a_client_with_a_certificate_is_not_public() -> None:
-    url, _ = await run(replace(ACCOUNT, jwt_certificate_path=Path("cert.pem")), Provider(grant()))
+    async def assertion(statement: Statement) -> Secret:
+        return Secret("signed")
+
+    url, _ = await run(ACCOUNT, Provider(grant()), assertion=assertion)
     assert "code_challenge" not in query_of(url)
 
 

@@ -4,7 +4,7 @@ from emailproxy.oauth.flows.registry import FLOWS
 
 
 def test_flows_by_name() -> None:
-    assert sorted(FLOWS) == ["authorization_code", "client_credentials", "device", "password"]
+    assert sorted(FLOWS) == ["authorization_code", "client_credentials", "device", "password", "service_account"]
     assert {name: flow.name for name, flow in FLOWS.items()} == {name: name for name in FLOWS}
 
 
@@ -15,6 +15,7 @@ def test_only_flows_with_a_judge_accept_a_new_password() -> None:
         "client_credentials": (False, False),
         "device": (False, False),
         "password": (False, True),
+        "service_account": (False, False),
     }
 
 

@@ -27,18 +27,10 @@ from tests.oauth.support import (
 
 async def test_a_flow_that_is_not_offered_is_named(clock: PatientClock) -> None:
     async with world() as w:
-        error = await failure(w, account=unattended("service_account"))
+        error = await failure(w, account=unattended("implicit"))
         assert error.failure.kind is FailureKind.MISCONFIGURED
-        assert "service_account" in error.failure.detail
-        assert "authorization_code, client_credentials, device, password" in error.failure.detail
-
-
-async def test_certificate_credentials_are_not_offered_yet(clock: PatientClock) -> None:
-    from pathlib import Path
-
-    account = unattended("client_credentials", client_secret=None, jwt_certificate_path=Path("cert.pem"))
-    async with world() as w:
-        assert "jwt_" in (await failure(w, account=account)).failure.detail
+        assert "implicit" in error.failure.detail
+        assert "authorization_code, client_credentials, device, password, service_account" in error.failure.detail
 
 
 async def test_no_refresh_token_is_explained(clock: PatientClock, caplog: pytest.LogCaptureFixture) -> None:

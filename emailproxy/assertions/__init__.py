@@ -1,0 +1,1 @@
+"""Signed statements of who the proxy is, made by others: ``managed-identity``, ``workload-identity``, ``aws``, …."""
