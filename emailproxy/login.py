@@ -13,6 +13,7 @@ from typing import Final, NoReturn, Protocol
 
 import trio
 
+from emailproxy.causes.mail_server import holder_of, refusal_cause, unknown_refusal
 from emailproxy.config import Account, Config, MailProtocol, Server
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.tokens import AccessToken
@@ -125,17 +126,25 @@ async def log_in(
         except UpstreamRefusedError as error:
             if error.refused.temporary:
                 raise _failed(
-                    FailureKind.TEMPORARY, "The mail server is busy, please try again later.", str(error)
+                    FailureKind.TEMPORARY,
+                    "The mail server is busy, please try again later.",
+                    _told(error, account, server),
                 ) from None
             if refused is not None:
                 raise _failed(
                     FailureKind.MISCONFIGURED,
                     "The mail server refuses this account.",
-                    f"a fresh token was refused too: {error}; check the account's scope and permissions",
+                    f"a fresh token was refused too: {_told(error, account, server)}",
                 ) from None
             # The token may have been revoked early.
             log.info("%s: token refused, trying a fresh one: %s", account.name, error)
             refused = token
+
+
+def _told(error: UpstreamRefusedError, account: Account, server: Server) -> str:
+    """The mail server's words, and what to do."""
+    cause = refusal_cause(server.protocol.value, str(error), holder_of(account.oauth2_flow))
+    return f"{error} -> {cause.advice if cause is not None else unknown_refusal(temporary=error.refused.temporary)}"
 
 
 def _check_identity(credentials: Credentials) -> None:

@@ -28,7 +28,18 @@ from emailproxy.secret import Secret
 from emailproxy.tls import UpstreamTls
 from emailproxy.transcript import Transcript
 
-__all__ = ["ClientHello", "JoinedUpstream", "UpstreamRefusedError", "UpstreamServers", "UpstreamUnavailableError"]
+__all__ = [
+    "CONNECT_LIMIT",
+    "LOGIN_LIMIT",
+    "PROBE_LIMIT",
+    "ClientHello",
+    "JoinedUpstream",
+    "UpstreamRefusedError",
+    "UpstreamServers",
+    "UpstreamUnavailableError",
+    "machine_for",
+    "reason",
+]
 
 log = logging.getLogger("emailproxy.upstream")
 
@@ -137,14 +148,14 @@ class UpstreamServers:
                 if not server.starttls:
                     await self._start_tls(connection, server)
                 scope.deadline = trio.current_time() + limit
-                machine = _machine(server, login, hello)
+                machine = machine_for(server, login, hello)
                 event = await self._converse(connection, machine, server)
                 if not isinstance(event, UpstreamFailed):
                     self._learn(server, machine, connection)
                 answered = True
             except OSError as error:
                 doing = "cannot be reached" if connection is None else "broke the connection off"
-                raise UpstreamUnavailableError(f"{server} {doing}: {_why(error)}") from error
+                raise UpstreamUnavailableError(f"{server} {doing}: {reason(error)}") from error
             finally:
                 if connection is not None and not answered:
                     connection.close()
@@ -187,7 +198,8 @@ class UpstreamServers:
             self._tls.remember(server.address, server.port, connection.tls)
 
 
-def _machine(server: MailServer, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
+def machine_for(server: MailServer, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
+    """The client's side of a dialogue with `server`; without a `login` it asks for capabilities and leaves."""
     match server.protocol:
         case MailProtocol.IMAP:
             return UpstreamImap(login=login, starttls=server.starttls, client_id=hello.imap_id, sasl_ir=server.sasl_ir)
@@ -199,13 +211,13 @@ def _machine(server: MailServer, login: UpstreamLogin | None, hello: ClientHello
             return UpstreamSmtp(login=login, starttls=server.starttls, client_name=name)
 
 
-def _why(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """What the system said: trio reports several failed addresses as one error with a cause."""
     cause = error.__cause__
     if isinstance(cause, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_why(each) for each in cause.exceptions))
+        return "; ".join(dict.fromkeys(reason(each) for each in cause.exceptions))
     if isinstance(cause, OSError):
-        return _why(cause)
+        return reason(cause)
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 

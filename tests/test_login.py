@@ -119,6 +119,31 @@ async def test_a_refused_token_is_replaced_once(contexts: tuple[ssl.SSLContext, 
     assert [asked[2] for asked in tokens.asked] == [None, "first"]
 
 
+@pytest.mark.parametrize(
+    ("flow", "reply", "advice"),
+    [
+        ("password", "NO AUTHENTICATE failed.", "IMAP.AccessAsUser.All"),
+        ("client_credentials", "NO AUTHENTICATE failed.", "New-ServicePrincipal"),
+        ("password", "NO Computer says no", "check oauth2_scope"),
+        ("password", "BAD Request is throttled. Suggested Backoff Time: 89117 milliseconds", "wait as long as it says"),
+        ("password", "NO [UNAVAILABLE] Busy", "trying later may help"),
+    ],
+)
+async def test_the_operator_is_told_what_to_do(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], flow: str, reply: str, advice: str
+) -> None:
+    def change(server: ScriptedServer) -> None:
+        server.refusal = reply
+
+    shared = services(ScriptedTokens(lambda refused: "second" if refused else "first"), contexts[0])
+    config = replace(shared.config(), accounts={ACCOUNT.name: replace(ACCOUNT, oauth2_flow=flow)})
+    async with serving(MailProtocol.IMAP, contexts[1], change) as scripted:
+        _, detail = await failure(replace(shared, config=lambda: config), scripted.configured())
+    said, _, told = detail.partition(" -> ")
+    assert reply.split(" ", 1)[1][:20] in said
+    assert advice in told
+
+
 async def test_a_token_at_hand_spares_the_question_until_it_is_refused(
     contexts: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:

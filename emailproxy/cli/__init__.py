@@ -8,11 +8,12 @@ from emailproxy.cli.authorising import authorise_command
 from emailproxy.cli.cache import cache
 from emailproxy.cli.cache_copy import copy
 from emailproxy.cli.cache_delete import delete
-from emailproxy.cli.cache_doctor import doctor
+from emailproxy.cli.cache_doctor import doctor as doctor_of_stores
 from emailproxy.cli.cache_import import import_
 from emailproxy.cli.cache_status import status
 from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.demonstration import demo
+from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
 from emailproxy.cli.passwords import passwords
 from emailproxy.cli.root import cli
@@ -21,9 +22,9 @@ from emailproxy.cli.stores import stores
 
 __all__ = ["Exit", "cli", "main"]
 
-for command in (accounts, authorise_command, check, sample_config, stores, cache, passwords, seal, demo):
+for command in (accounts, authorise_command, check, doctor, sample_config, stores, cache, passwords, seal, demo):
     cli.add_command(command)
-for command in (copy, delete, doctor, import_, status):
+for command in (copy, delete, doctor_of_stores, import_, status):
     cache.add_command(command)
 
 

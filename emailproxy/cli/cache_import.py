@@ -11,14 +11,14 @@ import click
 
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.mail_password import PasswordError, mail_password
 from emailproxy.cli.stores_in_use import answer, opened_in_use
 from emailproxy.config import Account, Config
 from emailproxy.importing import davmail, sasl_xoauth2
 from emailproxy.importing.sealing import PasswordMismatchError, is_in_use, sealed_record
-from emailproxy.importing.tokens import ForeignToken, ForeignTokenError, read_file
+from emailproxy.importing.tokens import ForeignToken, ForeignTokenError
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.managing import is_managed
-from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
 
 __all__ = ["import_"]
@@ -72,7 +72,7 @@ def import_(
         failures = 0
         for token in wanted:
             failures += not _import(flags, config, token, password_file, overwrite=overwrite)
-    except ForeignTokenError as error:
+    except (ForeignTokenError, PasswordError) as error:
         end(Exit.FAILED, foreign(error))
     if failures:
         sys.exit(Exit.FAILED)
@@ -102,7 +102,8 @@ def _import(flags: Flags, config: Config, token: ForeignToken, password_file: Pa
             account.name,
             f"it is a managed account, with app passwords; emailproxy passwords migrate --back {account.name} first",
         )
-    password = _password(account, token, password_file)
+    # An encrypted token tells a mistyped password by itself.
+    password = mail_password(account.name, password_file, confirm=not token.needs_its_password)
     refresh_token = token.open(password)
     if refresh_token is None:
         return _refused(account.name, f"that password does not open what DavMail keeps in {token.where}")
@@ -130,26 +131,6 @@ def _client(account: Account, token: ForeignToken, config: Config) -> list[str]:
 def _refused(account: str, reason: str) -> bool:
     click.echo(f"emailproxy: {foreign(account)}: {foreign(reason)}", err=True)
     return False
-
-
-def _password(account: Account, token: ForeignToken, file: Path | None) -> Secret:
-    """The account's mail password, from the file or a person who types it unseen. Raises ForeignTokenError."""
-    if file is not None:
-        octets = sys.stdin.buffer.read() if str(file) == "-" else read_file(file)
-        line = octets.splitlines()[0] if octets else b""
-        if not line:
-            raise ForeignTokenError(f"{file}: the first line is empty; it must be the mail password")
-        return Secret.from_octets(line)
-    if not sys.stdin.isatty():
-        raise ForeignTokenError("there is no terminal to ask for the mail password; give --password-file")
-    text: str = click.prompt(
-        f"Mail password of {foreign(account.name)}",
-        hide_input=True,
-        # An encrypted token tells a mistyped password by itself.
-        confirmation_prompt=not token.needs_its_password,
-        err=True,
-    )
-    return Secret(text)
 
 
 async def _existing(flags: Flags, account: str) -> tuple[Stored | None, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import click
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.mail_password import PasswordError, mail_password
 from emailproxy.cli.record_changes import change_record, configured, stored_record
 from emailproxy.cli.tables import moment, table
 from emailproxy.config import MailProtocol
@@ -208,7 +208,10 @@ def migrate(flags: Flags, account: str, password_file: Path | None, *, back: boo
     _, before = stored_record(flags, known.name)
     if before is None or (back and not is_managed(before)) or (not back and is_managed(before)):
         end(Exit.FAILED, f"{foreign(known.name)}: nothing to migrate; {_how_to_begin(known.name, before)}")
-    password = _mail_password(known.name, password_file, new=back)
+    try:
+        password = mail_password(known.name, password_file, confirm=back)
+    except PasswordError as error:
+        end(Exit.CONFIGURATION, foreign(error))
 
     def change(record: Record | None) -> tuple[Record, None]:
         if record is None or is_managed(record) is not back:
@@ -231,23 +234,6 @@ def _how_to_begin(account: str, record: Record | None) -> str:
         return f"it is a managed account; emailproxy passwords list {foreign(account)}"
     verb = "add" if record is None else "migrate"
     return f"emailproxy passwords {verb} {foreign(account)} makes it a managed account"
-
-
-def _mail_password(account: str, file: Path | None, *, new: bool) -> Secret:
-    if file is not None:
-        try:
-            octets = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        except OSError as error:
-            end(Exit.CONFIGURATION, f"--password-file {file}: {error.strerror}")
-        line = octets.splitlines()[0] if octets else b""
-        if not line:
-            end(Exit.CONFIGURATION, f"--password-file {file}: the first line is empty; it must be the mail password")
-        return Secret.from_octets(line)
-    if not sys.stdin.isatty():
-        end(Exit.CONFIGURATION, "there is no terminal to ask for the mail password; give --password-file")
-    what = "New mail password" if new else "Mail password"
-    text: str = click.prompt(f"{what} of {foreign(account)}", hide_input=True, confirmation_prompt=new, err=True)
-    return Secret(text)
 
 
 def _expiry(text: str, now: float) -> int:

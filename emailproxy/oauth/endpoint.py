@@ -27,7 +27,7 @@ from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import DEVICE_ENDPOINT, TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
 
-__all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint"]
+__all__ = ["ClientCredentials", "TokenEndpoint", "TokenResponse", "open_endpoint", "reason"]
 
 REQUEST_SECONDS: Final = 30.0
 """One request, from connecting to the last octet: token endpoints answer within one second, or are down."""
@@ -204,7 +204,7 @@ class TokenEndpoint:
         except httpx2.UnsupportedProtocol as error:
             raise TokenEndpointError.misconfigured(f"token_url cannot be used: {foreign(error)}") from None
         except httpx2.TransportError as error:
-            raise TokenEndpointError.unreachable(f"{type(error).__name__}: {foreign(_reason(error))}") from None
+            raise TokenEndpointError.unreachable(f"{type(error).__name__}: {foreign(reason(error))}") from None
         except (httpx2.InvalidURL, UnicodeError) as error:
             # Not `from error`: a UnicodeError shows the text, which may be a password.
             raise TokenEndpointError.misconfigured(
@@ -229,7 +229,7 @@ def _identify(
     return uri, headers, body + b"&" + urlencode(identity).encode("ascii") if identity else body
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """The words at the bottom of `error`: of a failed TLS handshake, httpx and anyio hand on only the class."""
     words, seen = "", 0
     cause: BaseException | None = error

@@ -104,9 +104,8 @@ def test_limits_are_kept_and_shown(config: Path) -> None:
     assert command(config, "add", ADA, *arguments)[0] == 0
     out = command(config, "list", ADA)[1]
     assert "to send only from 10.1.0.0/16 until 20" in out
-    status, password, _ = command(
-        config, "add", ADA, "--protocol", "imap", "--protocol", "pop", "--network", "192.0.2.1"
-    )
+    arguments = ["--protocol", "imap", "--protocol", "pop", "--network", "192.0.2.1"]
+    status, password, _ = command(config, "add", ADA, *arguments)
     assert status == 0
     assert log_in(config, password.strip(), grant()) == "new-access"
 

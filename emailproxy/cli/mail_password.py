@@ -1,0 +1,51 @@
+"""How does a command get an account's mail password? From a file or a person who types it unseen; never an argument."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from emailproxy.failures import ProxyError
+from emailproxy.oauth.foreign import foreign
+from emailproxy.secret import Secret
+
+__all__ = ["PasswordError", "mail_password"]
+
+MAX_FILE: Final = 64 * 1024
+"""Octets that are read of a file: a password has a hundred."""
+
+
+class PasswordError(ProxyError):
+    """There is none; the message says why and what to do."""
+
+
+def mail_password(account: str, file: Path | None, *, confirm: bool = False) -> Secret:
+    """The mail password of `account`. Blocks.
+
+    Args:
+        account: whose.
+        file: its first line is the password; ``-`` is standard input; None: ask.
+        confirm: ask twice, where a mistyped one would not be noticed.
+
+    Raises:
+        PasswordError: there is none.
+    """
+    if file is not None:
+        try:
+            with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
+                octets = source.read(MAX_FILE)
+        except OSError as error:
+            raise PasswordError(f"{file}: {error.strerror}") from None
+        line = octets.splitlines()[0] if octets else b""
+        if not line:
+            raise PasswordError(f"{file}: the first line is empty; it must be the mail password")
+        return Secret.from_octets(line)
+    if not sys.stdin.isatty():
+        raise PasswordError("there is no terminal to ask for the mail password; give --password-file")
+    text: str = click.prompt(
+        f"Mail password of {foreign(account)}", hide_input=True, confirmation_prompt=confirm, err=True
+    )
+    return Secret(text)
