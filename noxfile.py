@@ -22,7 +22,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
-UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores")
+UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores", "-n", "auto")
 """Unit tests are all but these, which need servers, emulators or SDKs."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
@@ -128,7 +128,7 @@ _LOAD_ENTRY_POINTS = """
 import importlib.metadata, pathlib, sys
 distribution = importlib.metadata.distribution("emailproxy-cloud")
 points = list(distribution.entry_points)
-assert {"console_scripts", "emailproxy.stores"} <= {point.group for point in points}, points
+assert {"console_scripts", "emailproxy.stores", "emailproxy.secrets"} <= {point.group for point in points}, points
 for point in points:
     assert callable(point.load()), point
 import emailproxy, emailproxy_backends

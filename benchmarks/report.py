@@ -52,7 +52,7 @@ def _rounds(results: Sequence[Result]) -> int:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def as_json(benchmark: str, results: Sequence[Result], python: str) -> str:

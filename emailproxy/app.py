@@ -21,11 +21,13 @@ from emailproxy.failures import Failure, FailureKind, ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
-from emailproxy.oauth.consent import Consents
+from emailproxy.notifying import Notifier
+from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.qr import show_code
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import TokenBroker, open_broker
+from emailproxy.oauth.watching import Watcher
 from emailproxy.reporting import Reporter
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
@@ -108,10 +110,19 @@ class Proxy:
         store = file = open_store(f"file:{self._config.path}")
         if self._options.cache_store is not None:
             store = SeededStore(open_store(self._options.cache_store), file)
-        consents = Consents(show_code)
+        notifier = Notifier(lambda: self._config.settings)
+        watcher = Watcher(notifier.tell)
+
+        def announce(pending: Pending) -> None:
+            show_code(pending)
+            watcher.asked(pending)
+
+        consents = Consents(announce, watcher.settled)
         async with (
             aclosing(CachedStore(store)) as records,
-            open_broker(records=records, consents=consents, settings=lambda: self._config.settings) as broker,
+            open_broker(
+                records=records, consents=consents, settings=lambda: self._config.settings, watcher=watcher
+            ) as broker,
             trio.open_nursery() as background,
         ):
             log.info("tokens are kept in %s", store.address)
@@ -130,6 +141,7 @@ class Proxy:
                         background.start_soon(self._receive_consent, consents)
                         background.start_soon(reporter.await_store)
                         background.start_soon(reporter.keep_status)
+                        background.start_soon(notifier.run)
                         task_status.started()
                         await self._stopping.wait()
                         listeners.stop()

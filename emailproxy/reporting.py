@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 import trio
@@ -32,8 +33,10 @@ FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 60.0
 """A permission that was granted, or a network that came up, is noticed within a minute."""
 STATUS_PAUSE: Final = 1.0
-"""Seconds between two looks at what might have changed: a look costs microseconds, and nothing is written without a
-change."""
+"""Seconds after a call of the store in which more may change: so often is the file written at most."""
+SETTLING: Final = 64.0
+"""Seconds up to which, ever more seldom, what changed without a call of the store is looked for: new tokens that are
+written later follow a read within a token request. Then nothing wakes the proxy until the store is called again."""
 NO_FILE_PAUSE: Final = 60.0
 """Seconds until a status file that could not be written is tried again, without a word."""
 
@@ -121,20 +124,28 @@ class Reporter:
         file = StatusFile(self._config().path)
         written: Status | None = None
         explained = False
+        retry, pause = -inf, STATUS_PAUSE
         try:
             while True:
-                status, pause = self.status, STATUS_PAUSE
-                if status != written:
+                status = self.status
+                if status != written and trio.current_time() >= retry:
+                    pause = STATUS_PAUSE
                     try:
                         # Not abandoned when cancelled: what is written is removed below.
                         await trio.to_thread.run_sync(file.write, replace(status, written=self._now()))
                         written = status
                     except (OSError, Timeout) as error:
-                        pause = NO_FILE_PAUSE
+                        retry = trio.current_time() + NO_FILE_PAUSE
                         if not explained:
                             log.info("no status file: %s", _reason(file, error))
                         explained = True
-                await trio.sleep(pause)
+                with trio.move_on_after(pause if pause <= SETTLING or status != written else inf) as silence:
+                    await self._records.called()
+                if silence.cancelled_caught:
+                    pause = min(pause * 2, 2 * SETTLING)
+                else:
+                    pause = STATUS_PAUSE
+                    await trio.sleep(STATUS_PAUSE)
         finally:
             file.remove()
 

@@ -14,11 +14,12 @@ from collections.abc import Callable
 
 import trio
 
-from emailproxy.config import Account, MailProtocol, Server
+from emailproxy.config import MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import Services, log_in
 from emailproxy.logs import CONTENT_LOGGER
+from emailproxy.passing import pass_on
 from emailproxy.protocols.events import (
     Abused,
     CommandRefused,
@@ -28,6 +29,8 @@ from emailproxy.protocols.events import (
     LoggedOut,
     NeedData,
     StartTls,
+    TokenCredentials,
+    TokenReceived,
 )
 from emailproxy.protocols.imap import DownstreamImap
 from emailproxy.protocols.pop3 import DownstreamPop3
@@ -109,8 +112,7 @@ class Session:
             with self._scope:
                 joined = await self._serve_until_login()
                 if joined is not None:
-                    account, upstream = joined
-                    await self._join(account, upstream)
+                    await self._join(*joined)
             if self._scope.cancelled_caught and not (self._ending or self.logged_in):
                 self._scope = trio.CancelScope()
                 with self._scope:
@@ -135,7 +137,7 @@ class Session:
 
     # --- until login --------------------------------------------------------------------------------------------------
 
-    async def _serve_until_login(self) -> tuple[Account, JoinedUpstream] | None:
+    async def _serve_until_login(self) -> tuple[str, JoinedUpstream] | None:
         """Be the mail server until a login has worked; None if the client left or was sent away."""
         if self._context is not None and not self._server.local_starttls and not await self._start_tls(self._context):
             return None
@@ -151,7 +153,7 @@ class Session:
                     data = await self._client.receive()
                     transcript.received(data)
                     machine.receive_data(data)
-                case CredentialsReceived(credentials):
+                case CredentialsReceived(credentials) | TokenReceived(credentials):
                     self._scope.deadline = math.inf
                     joined = await self._log_in(machine, credentials)
                     if joined is not None:
@@ -174,16 +176,16 @@ class Session:
                     log.debug("%s %s: left without a login", self._server.section, self._peer)
                     return None
 
-    async def _log_in(self, machine: Downstream, credentials: Credentials) -> tuple[Account, JoinedUpstream] | None:
-        """Answer one login. A refusal leaves the client connected, for the next attempt."""
+    async def _log_in(
+        self, machine: Downstream, credentials: Credentials | TokenCredentials
+    ) -> tuple[str, JoinedUpstream] | None:
+        """Answer one login; whose it was. A refusal leaves the client connected, for the next attempt."""
         started = trio.current_time()
         throttle = self._services.throttle
         try:
             if not throttle.admits(self._host, credentials.user):
                 raise LoginFailed(_not_looked_at())
-            account, upstream = await log_in(
-                self._services, self._server, credentials, _client_hello(machine), self._peer
-            )
+            name, upstream = await self._reach_server(credentials, _client_hello(machine))
         except LoginFailed as failed:
             self._failures += 1
             failure = failed.failure
@@ -203,12 +205,21 @@ class Session:
         except BaseException:
             upstream.connection.close()
             raise
-        self._log_login(account.name, credentials.mechanism, started, None)
-        return account, upstream
+        self._log_login(name, credentials.mechanism, started, None)
+        return name, upstream
+
+    async def _reach_server(
+        self, credentials: Credentials | TokenCredentials, hello: ClientHello
+    ) -> tuple[str, JoinedUpstream]:
+        """Whose login it is, and the connection that it leads to. Raises LoginFailed."""
+        if isinstance(credentials, TokenCredentials):
+            return credentials.user, await pass_on(self._services, self._server, credentials, hello)
+        account, upstream = await log_in(self._services, self._server, credentials, hello, self._peer)
+        return account.name, upstream
 
     # --- after login --------------------------------------------------------------------------------------------------
 
-    async def _join(self, account: Account, upstream: JoinedUpstream) -> None:
+    async def _join(self, name: str, upstream: JoinedUpstream) -> None:
         started = trio.current_time()
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
@@ -222,7 +233,7 @@ class Session:
             log.info(
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
-                account.name,
+                name,
                 self._peer,
                 ending,
                 client.received - up,
@@ -243,14 +254,18 @@ class Session:
     def _downstream(self) -> Downstream:
         capabilities = self._services.upstreams.capabilities(self._server.mail_server)
         starttls = self._server.local_starttls and self._context is not None
+        passing = self._server.pass_tokens
         match self._server.protocol:
             case MailProtocol.IMAP:
-                return DownstreamImap(capabilities=capabilities, starttls=starttls)
+                return DownstreamImap(capabilities=capabilities, starttls=starttls, pass_tokens=passing)
             case MailProtocol.POP:
-                return DownstreamPop3(capabilities=capabilities, starttls=starttls)
+                return DownstreamPop3(capabilities=capabilities, starttls=starttls, pass_tokens=passing)
             case MailProtocol.SMTP:
                 return DownstreamSmtp(
-                    capabilities=capabilities, starttls=starttls, hostname=platform.node() or "localhost"
+                    capabilities=capabilities,
+                    starttls=starttls,
+                    hostname=platform.node() or "localhost",
+                    pass_tokens=passing,
                 )
 
     async def _start_tls(self, context: ssl.SSLContext) -> bool:

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -571,3 +572,111 @@ async def test_a_client_that_leaves_while_it_waits_leaves_nothing_behind(
         client.connection.close()
         await trio.sleep(0.05)
         assert await _gone(server)
+
+
+# --- a token of the client's own -------------------------------------------------------------------------------------
+
+ERROR = base64.b64encode(b'{"status":"401","schemes":"bearer"}').decode()
+
+
+def brought(token: str, user: str = "stranger@example.org") -> str:
+    return base64.b64encode(f"user={user}\x01auth=Bearer {token}\x01\x01".encode()).decode()
+
+
+@asynccontextmanager
+async def passing(
+    protocol: MailProtocol, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, **options: object
+) -> AsyncIterator[tuple[Client, ScriptedServer]]:
+    tokens = FakeTokens("good-token")
+    tokens.failure = FailureKind.MISCONFIGURED  # whoever asks the broker fails
+    async with serving(protocol, server_tls) as server:
+        shared = services(UpstreamServers(UpstreamTls(client_tls), Scratch()), tokens)
+        async with connected(server.configured(pass_tokens=True, **options), shared) as client:
+            if protocol is SMTP:
+                await client.say("EHLO client\r\n")
+            yield client, server
+        assert not tokens.refused, "no broker takes part"
+
+
+COMMANDS = {IMAP: "a1 AUTHENTICATE XOAUTH2 ", POP: "AUTH XOAUTH2 ", SMTP: "AUTH XOAUTH2 "}
+
+
+@pytest.mark.parametrize("protocol", list(MailProtocol))
+async def test_a_clients_own_token_goes_to_the_mail_server(
+    protocol: MailProtocol, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with passing(protocol, server_tls, client_tls) as (client, server):
+        await client.say(COMMANDS[protocol] + brought("good-token") + "\r\nNOOP\r\n")
+        await client.until("a1 OK", "+OK welcome", "235")
+        assert await client.line() == "NOOP"
+        assert server.users == ["user=stranger@example.org"]
+    (record,) = (record for record in caplog.records if getattr(record, "mechanism", None) == "AUTH XOAUTH2")
+    assert "login account=stranger@example.org" in record.getMessage()
+    assert "good-token" not in caplog.text
+    assert brought("good-token") not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("protocol", "challenge", "refusal"),
+    [
+        (IMAP, f"+ {ERROR}", "a1 NO [AUTHENTICATIONFAILED] The mail server does not accept this token. (ref "),
+        (POP, f"+ {ERROR}", "-ERR [AUTH] The mail server does not accept this token. (ref "),
+        (SMTP, f"334 {ERROR}", "535 5.7.8 The mail server does not accept this token. (ref "),
+    ],
+)
+async def test_the_servers_refusal_comes_back_as_one(
+    protocol: MailProtocol, challenge: str, refusal: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext,
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    async with passing(protocol, server_tls, client_tls) as (client, server):
+        for connections in (1, 2):  # not once more than the client asks for
+            await client.say(COMMANDS[protocol] + brought("stale-token") + "\r\n")
+            await client.until(challenge)
+            await client.say("\r\n")
+            assert (await client.line()).startswith(refusal)
+            assert server.connections == connections
+        await client.say(COMMANDS[protocol] + brought("good-token") + "\r\n")
+        await client.until("a1 OK", "+OK welcome", "235")
+    assert "the token that the client brought was refused: the server said" in caplog.text
+    assert "stale-token" not in caplog.text
+
+
+async def test_a_busy_or_absent_server_is_told_as_such(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    async with passing(IMAP, server_tls, client_tls) as (client, server):
+        server.refusal = "NO [UNAVAILABLE] later"
+        await client.say(COMMANDS[IMAP] + brought("stale-token") + "\r\n")
+        assert (await client.until("+", "a1")).startswith("a1 NO [UNAVAILABLE] The mail server is busy")
+    async with passing(IMAP, server_tls, client_tls, server_port=1) as (client, _):
+        await client.say(COMMANDS[IMAP] + brought("good-token") + "\r\n")
+        assert (await client.until("+", "a1")).startswith("a1 NO [UNAVAILABLE] The mail server cannot be reached")
+
+
+async def test_the_account_of_that_name_says_where_to(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    async with serving(IMAP, server_tls) as server:
+        destination = server.configured().mail_server
+        assert destination is not None
+        account = replace(ACCOUNT, servers=(destination,), upstream_user="other@example.com")
+        config = Config(Path("emailproxy.config"), (), {account.name: account})
+        upstreams = UpstreamServers(UpstreamTls(client_tls), Scratch())
+        shared = Services(lambda: config, FakeTokens("x"), upstreams, Throttle())
+        anywhere = server.configured(pass_tokens=True, server_address=None, server_port=None)
+        async with connected(anywhere, shared) as client:
+            await client.say(COMMANDS[IMAP] + brought("good-token") + "\r\n")
+            await client.until(f"+ {ERROR}")
+            assert server.connections == 0, "nobody knows where a stranger's token belongs"
+            await client.say("\r\n" + COMMANDS[IMAP] + brought("good-token", "USER@example.com") + "\r\n")
+            await client.until("a1 OK")
+            assert server.users == ["user=USER@example.com"], "as it came"
+
+
+@pytest.mark.parametrize("protocol", list(MailProtocol))
+async def test_off_unless_the_listener_says_so(
+    protocol: MailProtocol, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async with logged_out(protocol, server_tls, client_tls) as (client, server):
+        if protocol is SMTP:
+            await client.say("EHLO client\r\n")
+        await client.say(COMMANDS[protocol] + brought("good-token") + "\r\n")
+        assert "Unsupported mechanism" in await client.until("a1 NO", "-ERR", "504")
+        assert server.connections == 0

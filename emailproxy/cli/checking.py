@@ -18,13 +18,15 @@ __all__ = ["check", "sample_config"]
 )
 @click.pass_obj
 def check(flags: Flags, *, resolve: bool) -> None:
-    """Check the configuration and print what would be served; open nothing.
+    """Check the configuration and print what would be served; serve nothing.
 
+    Values that stand elsewhere are read, as they would be at the start, but for the client's id and secret.
     Exit status 2 if there is a fault, or with --resolve a reference that leads nowhere.
 
     \b
     Example:
       emailproxy --config-file /etc/emailproxy.config check
+      emailproxy check --resolve
     """
     if resolve:
         from emailproxy.cli.resolving import check_resolved

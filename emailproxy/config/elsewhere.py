@@ -23,7 +23,15 @@ __all__ = ["LATER", "Elsewhere"]
 
 LATER: Final = frozenset({"client_id", "client_secret"})
 SECRET: Final = frozenset(
-    {"client_secret", "local_key_path", "jwt_key_path", "jwt_key_passphrase", "seal_key", "seal_key_previous"}
+    {
+        "client_secret",
+        "local_key_path",
+        "jwt_key_path",
+        "jwt_key_passphrase",
+        "notify_url",
+        "seal_key",
+        "seal_key_previous",
+    }
 )
 """What nobody else may be able to read."""
 

@@ -227,6 +227,10 @@ class Settings:
     """Opens what it sealed; such a record is sealed anew with `seal_key`."""
     trust_first_login: bool = False
     """An account whose flow needs no person takes the first password that comes, on every listener."""
+    notify_command: tuple[str, ...] | None = None
+    """Run for each piece of news about an account, which it gets on standard input (`emailproxy.notifying`)."""
+    notify_url: Secret | None = None
+    """The same by HTTP POST. Whoever knows the address of a web hook may use it, so it is a secret."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000

@@ -29,6 +29,7 @@ SERVER_OPTIONS: Final = frozenset(
         "min_tls",
         "sasl_ir",
         "provider",
+        "pass_tokens",
     }
 )
 # Explanations that files of the classic proxy carry in any section.

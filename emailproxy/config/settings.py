@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from emailproxy.config.model import Settings
+from emailproxy.config.notifying import read_notify_command, read_notify_url
 from emailproxy.config.options import Findings, Option, Reader
 from emailproxy.config.sealing import read_seal_key
 from emailproxy.config.servers import DOCUMENTATION
@@ -44,6 +45,8 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         seal_key=read_seal_key(reader, "seal_key"),
         seal_key_previous=read_seal_key(reader, "seal_key_previous"),
         trust_first_login=reader.boolean("trust_first_login"),
+        notify_command=read_notify_command(reader),
+        notify_url=read_notify_url(reader),
         max_connections=reader.integer("max_connections", default.max_connections, least=1),
         max_connections_per_address=reader.integer(
             "max_connections_per_address", default.max_connections_per_address, least=1

@@ -194,10 +194,16 @@ class Consents:
 
     Args:
         announce: called with each announcement, beside the log; it must not block or raise.
+        settled: called when one is over, likewise.
     """
 
-    def __init__(self, announce: Callable[[Pending], None] | None = None) -> None:
+    def __init__(
+        self,
+        announce: Callable[[Pending], None] | None = None,
+        settled: Callable[[Pending, Outcome], None] | None = None,
+    ) -> None:
         self._announce = announce
+        self._settled = settled
         self._pending: list[Pending] = []
         self._recent: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -263,6 +269,8 @@ class Consents:
         """`pending` is over; browsers that wait, and pages that are reloaded, get `outcome`."""
         pending.settle(outcome)
         if pending in self._pending:
+            if self._settled is not None:
+                self._settled(pending, outcome)
             self._pending.remove(pending)
             self._recent[pending.question.state] = outcome
             while len(self._recent) > MAX_RECENT:

@@ -252,12 +252,11 @@ def _read(answer: httpx2.Response, secrets: list[str]) -> TokenResponse:
         or not (refresh_token is None or _is_token(refresh_token))
     ):
         raise from_answer(answer.status_code, _told(fields, secrets))
-    known_end = refresh_token is not None and fields.get("refresh_token_expires_in") is not None
     return TokenResponse(
         Secret(access_token),
         Secret(refresh_token) if refresh_token is not None else None,
         _expires_in(fields.get("expires_in")),
-        _expires_in(fields["refresh_token_expires_in"]) if known_end else None,
+        _known_end(fields.get("refresh_token_expires_in")),
     )
 
 
@@ -304,6 +303,17 @@ def _expires_in(value: object) -> int:
             return DEFAULT_EXPIRES_IN
         return min(seconds, MAX_EXPIRES_IN) if seconds > 0 else DEFAULT_EXPIRES_IN
     return DEFAULT_EXPIRES_IN
+
+
+def _known_end(value: object) -> int | None:
+    """Seconds until a refresh token ends; None where nothing is said, or nothing that can be meant."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        seconds = int(float(value))
+    except (ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds <= MAX_EXPIRES_IN else None
 
 
 class _BoundedTransport(httpx2.AsyncBaseTransport):

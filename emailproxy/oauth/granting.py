@@ -20,6 +20,7 @@ from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.vault import Login, Vault
+from emailproxy.oauth.watching import Watcher
 
 __all__ = ["Granter"]
 
@@ -38,6 +39,7 @@ class Granter:
         consents: where people's authorisations wait.
         client: how we identify ourselves.
         settings: the settings in force.
+        watcher: hears of grants, and of failures that are nobody's in person.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Granter:
         consents: Consents,
         client: Client,
         settings: Callable[[], Settings],
+        watcher: Watcher,
     ) -> None:
         self._vault = vault
         self._endpoint = endpoint
         self._consents = consents
         self._client = client
         self._settings = settings
+        self._watcher = watcher
         self._asking: dict[PasswordDigest, Pending] = {}
 
     def remind(self, login: Login) -> None:
@@ -91,6 +95,7 @@ class Granter:
             response = await login.flow.obtain(grant)
             with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
                 token = await self._vault.accept(login, response)
+            self._watcher.granted(login.name, response)
             outcome = Outcome(OutcomeKind.AUTHORISED, login.name, "The account is authorised.")
         except TokenEndpointError as error:
             failure = no_token(login.name, error, login.flow.kind_of(error)).failure
@@ -102,6 +107,7 @@ class Granter:
             outcome = Outcome(OutcomeKind.FAILED, login.name, "The provider gave no token.", failure.reference)
             if asked:
                 log.warning("%s (ref %s)", failure.detail, failure.reference)
+            self._watcher.failed(login.name, failure)
             raise LoginFailed(failure) from None
         except LoginFailed as error:
             outcome = Outcome(

@@ -99,6 +99,7 @@ class Keeper:
         self._nursery = nursery
         self._now = now
         self._latest: dict[str, Opened] = {}
+        self._deferred: set[str] = set()
         self._unsaved: dict[str, Unsaved] = {}
         self._locks: dict[str, trio.Lock] = {}
         self._retrying: set[str] = set()
@@ -111,7 +112,7 @@ class Keeper:
     @property
     def deferred(self) -> int:
         """How many accounts have a newer refresh token than the store, on purpose."""
-        return sum(opened.deferred for opened in self._latest.values())
+        return len(self._deferred)
 
     @property
     def refused(self) -> dict[str, str]:
@@ -125,10 +126,12 @@ class Keeper:
     def hold(self, account: str, opened: Opened) -> None:
         """Remember `opened`, which is what the store has, or better."""
         self._latest[account] = opened
+        (self._deferred.add if opened.deferred else self._deferred.discard)(account)
 
     def forget(self, account: str) -> None:
         """The store has no record (any more), or one that another password seals."""
         self._latest.pop(account, None)
+        self._deferred.discard(account)
         self._unsaved.pop(account, None)
 
     async def keep(self, account: str, opened: Opened, reopen: Reopen, order: Order) -> Opened:
@@ -156,7 +159,8 @@ class Keeper:
             now = self._now()
             when = urgency(opened, opened.sealed(now=now, client_secret=None), order.kind, now)
             if when is Urgency.NEVER or (when is Urgency.LATER and not (order.at_once or order.replaces)):
-                opened = self._latest[account] = replace(opened, deferred=when is Urgency.LATER)
+                opened = replace(opened, deferred=when is Urgency.LATER)
+                self.hold(account, opened)
                 return opened
         try:
             return await self._save(account, opened, reopen, replaces=order.replaces)
@@ -171,7 +175,8 @@ class Keeper:
             entry = Unsaved(reopen, order.replaces, order.kind, since)
             entry.failed(error)
         self._unsaved[account] = entry
-        kept = self._latest[account] = replace(opened, unsaved=True, deferred=False)
+        kept = replace(opened, unsaved=True, deferred=False)
+        self.hold(account, kept)
         if account not in self._retrying:
             self._retrying.add(account)
             self._nursery.start_soon(self._retry, account)
@@ -213,7 +218,7 @@ class Keeper:
                 opened = replace(opened, version=fresh.version)
             else:
                 kept = replace(opened, base=record, version=version, unsaved=False, deferred=False)
-                self._latest[account] = kept
+                self.hold(account, kept)
                 self._unsaved.pop(account, None)
                 return kept
         raise StoreConflictError(f"the record changed {MAX_CONFLICTS} times while it was saved")
@@ -230,7 +235,8 @@ class Keeper:
                 leased = replace(opened, lease=lease)
                 record = leased.sealed(now=self._now(), client_secret=None)
                 version = await self._records.save(account, record, opened.version)
-                leased = self._latest[account] = replace(leased, base=record, version=version, deferred=False)
+                leased = replace(leased, base=record, version=version, deferred=False)
+                self.hold(account, leased)
                 return leased
         raise AssertionError("a shield swallows nothing")
 
@@ -279,7 +285,7 @@ class Keeper:
 
     async def flush(self) -> None:
         """On the way out: one last attempt for each record that is not stored. Not cut off by cancellation."""
-        deferred = [name for name, opened in self._latest.items() if opened.deferred]
+        deferred = sorted(self._deferred)
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
                 for account in list(self._unsaved):
@@ -287,7 +293,7 @@ class Keeper:
                 end = trio.current_time() + FLUSH_SECONDS
                 for _ in range(min(FLUSHERS, len(deferred))):
                     nursery.start_soon(self._flush_deferred, deferred, end)
-        left = sum(opened.deferred for opened in self._latest.values())
+        left = len(self._deferred)
         if left:
             log.info("the store has older, valid refresh tokens of %d accounts, which were not written in time", left)
 
@@ -309,7 +315,7 @@ class Keeper:
                 )
             else:
                 opened = replace(opened, base=record, version=version)
-            self._latest[account] = replace(opened, deferred=False)
+            self.hold(account, replace(opened, deferred=False))
 
 
 async def _nobody(stored: Stored) -> Opened | None:  # noqa: ARG001

@@ -25,6 +25,7 @@ from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.oauth.turns import PATIENCE, Turns
 from emailproxy.oauth.vault import Login, Vault
+from emailproxy.oauth.watching import Watcher
 
 __all__ = ["Refresher", "margin"]
 
@@ -59,6 +60,7 @@ class Refresher:
         client: how we identify ourselves.
         reread: reads the record from the store.
         now: Unix time.
+        watcher: hears of new tokens, and of failures.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class Refresher:
         client: Client,
         reread: Open,
         now: Callable[[], float],
+        watcher: Watcher,
     ) -> None:
+        self._watcher = watcher
         self._vault = vault
         self._endpoint = endpoint
         self._turns = turns
@@ -117,7 +121,9 @@ class Refresher:
                 if mine.lease is not None and not error.retry:
                     await self._turns.give_back(login, mine)
                 if error.meaning is not Meaning.PERMANENT:
-                    raise no_token(login.name, error, FailureKind.TEMPORARY) from None
+                    failure = no_token(login.name, error, FailureKind.TEMPORARY)
+                    self._watcher.failed(login.name, failure.failure)
+                    raise failure from None
                 tried = await self._newer(login, mine) if not recovered else None
                 recovered = True
                 if tried is None:
@@ -125,6 +131,7 @@ class Refresher:
                     self._declare_dead(login, mine, error)
                     return None
                 continue
+            self._watcher.granted(login.name, response)
             with trio.CancelScope(shield=True):  # from here on the tokens must reach the store
                 kept = await self._vault.renew(login, mine, response, at_once=recovered)
             return kept.access

@@ -49,6 +49,7 @@ from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
+from emailproxy.oauth.watching import Watcher
 from emailproxy.references.resolver import Resolver
 from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
@@ -85,6 +86,7 @@ class TokenBroker:
         now: Callable[[], float],
         clients: Clients,
         times: TurnTimes,
+        watcher: Watcher,
     ) -> None:
         application = Applications(clients, vault, settings).of
         self._flows = flows
@@ -93,8 +95,8 @@ class TokenBroker:
         self._vault = vault
         self._flights = Flights(nursery)
         turns = Turns(vault.keeper, now, times=times)
-        self._refresher = Refresher(vault, endpoint, turns, application, self._reread, now)
-        self._granter = Granter(vault, endpoint, consents, application, settings)
+        self._refresher = Refresher(vault, endpoint, turns, application, self._reread, now, watcher)
+        self._granter = Granter(vault, endpoint, consents, application, settings, watcher)
         self._forced: dict[str, deque[float]] = {}
 
     @property
@@ -343,6 +345,7 @@ async def open_broker(
     sources: Sources | None = None,
     issuers: Issuers | None = None,
     times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
+    watcher: Watcher | None = None,
 ) -> AsyncIterator[TokenBroker]:
     """Open a broker.
 
@@ -360,6 +363,7 @@ async def open_broker(
         sources: who follows references, closed with the broker; None: those that are installed.
         issuers: who issues assertions, closed with the broker; None: those that are installed.
         times: how long turns at single-use refresh tokens last.
+        watcher: hears what a person should know; None: nobody does.
     """
     async with (
         aclosing(Resolver(lambda: settings().secret_lifetime, sources)) as resolver,
@@ -380,6 +384,7 @@ async def open_broker(
             now=now,
             clients=Clients(resolver, proofs),
             times=times,
+            watcher=watcher or Watcher(),
         )
         # The provider may have voided the refresh token or the code already, and its answer has the only new one.
         with trio.move_on_after(LAST_REQUESTS, shield=True):

@@ -38,13 +38,15 @@ _POP3_OURS: Final = ("SASL", "AUTH", "STLS", "USER", "APOP", "RESP-CODES", "AUTH
 _SMTP_OURS: Final = ("AUTH", "STARTTLS")
 
 
-def imap_capabilities(offered: Sequence[str], *, starttls: bool) -> str:
+def imap_capabilities(
+    offered: Sequence[str], *, starttls: bool, mechanisms: tuple[str, ...] = SERVER_MECHANISMS
+) -> str:
     """The capabilities before login, joined by spaces; IMAP4rev1 first, because clients look for it there."""
-    return _imap_capabilities(tuple(offered), starttls)
+    return _imap_capabilities(tuple(offered), starttls, mechanisms)
 
 
 @lru_cache(maxsize=LISTS)
-def _imap_capabilities(offered: tuple[str, ...], starttls: bool) -> str:
+def _imap_capabilities(offered: tuple[str, ...], starttls: bool, mechanisms: tuple[str, ...]) -> str:
     first: list[str] = []
     others: list[str] = []
     for token in _bounded(offered or IMAP_DEFAULT, _TOKEN):
@@ -53,30 +55,34 @@ def _imap_capabilities(offered: tuple[str, ...], starttls: bool) -> str:
             first.append("IMAP4rev" + name[-1])
         elif name not in _IMAP_OURS and not name.startswith("AUTH="):
             others.append(token)
-    ours = ["SASL-IR", *(f"AUTH={mechanism}" for mechanism in SERVER_MECHANISMS)]
+    ours = ["SASL-IR", *(f"AUTH={mechanism}" for mechanism in mechanisms)]
     if starttls:
         ours.append("STARTTLS")
     # dict.fromkeys: each once, in order.
     return " ".join(dict.fromkeys([*(sorted(first) or ["IMAP4rev1"]), *ours, *others]))
 
 
-def pop3_capabilities(offered: Sequence[str], *, starttls: bool) -> tuple[str, ...]:
+def pop3_capabilities(
+    offered: Sequence[str], *, starttls: bool, mechanisms: tuple[str, ...] = SERVER_MECHANISMS
+) -> tuple[str, ...]:
     """The lines of the answer to CAPA. Response codes are ours to promise: refused logins carry them."""
-    ours = ["USER", f"SASL {' '.join(SERVER_MECHANISMS)}", "RESP-CODES", "AUTH-RESP-CODE"]
+    ours = ["USER", f"SASL {' '.join(mechanisms)}", "RESP-CODES", "AUTH-RESP-CODE"]
     if starttls:
         ours.append("STLS")
     return tuple(dict.fromkeys([*_others(offered or POP3_DEFAULT, _POP3_OURS), *ours]))
 
 
-def smtp_extensions(offered: Sequence[str], *, starttls: bool) -> tuple[str, ...]:
+def smtp_extensions(
+    offered: Sequence[str], *, starttls: bool, mechanisms: tuple[str, ...] = SERVER_MECHANISMS
+) -> tuple[str, ...]:
     """The lines of the answer to EHLO behind the first.
 
     ``AUTH=`` is what clients older than RFC 2554 look for; it is there if the server has it.
     """
-    mechanisms = " ".join(SERVER_MECHANISMS)
-    ours = [f"AUTH {mechanisms}"]
+    listed = " ".join(mechanisms)
+    ours = [f"AUTH {listed}"]
     if any(line.upper().startswith("AUTH=") for line in offered):
-        ours.append(f"AUTH={mechanisms}")
+        ours.append(f"AUTH={listed}")
     if starttls:
         ours.append("STARTTLS")
     return tuple(dict.fromkeys([*_others(offered or SMTP_DEFAULT, _SMTP_OURS), *ours]))

@@ -36,6 +36,8 @@ __all__ = [
     "LoginRefused",
     "NeedData",
     "StartTls",
+    "TokenCredentials",
+    "TokenReceived",
     "Upstream",
     "UpstreamEvent",
     "UpstreamFailed",
@@ -64,6 +66,21 @@ class Credentials:
     """PLAIN's authzid (RFC 4616), None if empty or absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenCredentials:
+    """An access token that a mail client brought, for the mail server to judge: never empty, printable ASCII."""
+
+    user: str
+    token: Secret
+    sasl: str
+    """``XOAUTH2`` or ``OAUTHBEARER``."""
+
+    @property
+    def mechanism(self) -> str:
+        """How it came; for the log."""
+        return f"AUTH {self.sasl}"
+
+
 # --- downstream events ----------------------------------------------------------------------------------------------
 
 
@@ -72,6 +89,13 @@ class CredentialsReceived:
     """The client wants to log in. Answer with `Downstream.accept`, `Downstream.refuse` or `Downstream.abort`."""
 
     credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReceived:
+    """The same with a token in place of a password; only where tokens are passed on. Answered in the same ways."""
+
+    credentials: TokenCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +131,7 @@ class Abused:
     """For the operator: what limit; never what was sent."""
 
 
-DownstreamEvent = NeedData | CredentialsReceived | StartTls | LoggedOut | CommandRefused | Abused
+DownstreamEvent = NeedData | CredentialsReceived | TokenReceived | StartTls | LoggedOut | CommandRefused | Abused
 
 
 # --- upstream events ------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from emailproxy.secret import Secret
 
 __all__ = [
     "MAX_SASL_LINE",
+    "NEEDED",
     "SERVER_MECHANISMS",
     "Challenge",
     "PasswordExchange",
@@ -43,6 +44,14 @@ class Refusal(enum.Enum):
     CANCELLED = "the client cancelled"
     MALFORMED = "not base64, or not the form of the mechanism"
     UNUSABLE = "an empty user name or password, or a user name that is not text"
+    NO_TOKEN = "no token where one was to be, or no user name that it is for"  # noqa: S105
+
+
+NEEDED: Final = {
+    Refusal.UNUSABLE: "A user name and a password are needed",
+    Refusal.NO_TOKEN: "A user name and a token are needed",
+}
+"""What the client is told of those that are like wrong credentials."""
 
 
 @dataclass(frozen=True, slots=True)

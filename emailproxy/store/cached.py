@@ -83,6 +83,7 @@ class CachedStore:
         # Counts the writes, so that a read which began before one does not pass for the last good answer after it.
         self._epoch = 0
         self._books = HealthRecorder()
+        self._called = trio.Event()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -107,6 +108,10 @@ class CachedStore:
     def health(self) -> StoreHealth:
         """Whether the store answers, since when, and how often it was asked."""
         return self._books.health
+
+    async def called(self) -> None:
+        """Wait until the next call of the store has ended, well or not."""
+        await self._called.wait()
 
     async def load(self, account: str) -> Stored | None:
         """The account's record, or None if it certainly has none; the last good answer if the store cannot tell now.
@@ -240,6 +245,9 @@ class CachedStore:
         except StoreError as error:
             self._books.failed(error)
             raise
+        finally:
+            called, self._called = self._called, trio.Event()
+            called.set()
         self._books.answered()
         return result
 

@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,9 @@ def test_an_interruption_says_how_far_it_came(tmp_path: Path) -> None:
     file_store(tmp_path / "a", ada=record())
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "emailproxy", "cache", "copy", str(tmp_path / "a"), str(tmp_path / "no" / "b")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True) as process:
+    # Who runs the tests in the background of a script hands down a SIGINT that is ignored.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True, preexec_fn=heed) as process:
         os.close(slave)
         shown = b""
         while b"trying again in 1 s" not in shown:

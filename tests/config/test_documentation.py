@@ -57,6 +57,8 @@ class Everywhere:
             return SecretValue(Secret(new_key_text()))
         if "certificate" in rest:
             return SecretValue(Secret.from_octets(certificate_pem(KEY)))
+        if "hook" in rest:
+            return SecretValue(Secret("https://hooks.example.com/T00"))
         return SecretValue(Secret.from_octets(key_pem(KEY)) if "key" in rest else Secret("imap.example.com"))
 
     def close(self) -> None:

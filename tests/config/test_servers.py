@@ -260,3 +260,9 @@ def test_a_choice_that_is_none(loaded: Load, option: str, value: str) -> None:
     section, name, text = loaded(server("IMAP-1993", **{option: value}) + ACCOUNT).fault()
     assert (section, name) == ("IMAP-1993", option)
     assert value in text
+
+
+def test_tokens_are_passed_on_only_where_it_says_so(loaded: Load) -> None:
+    config = loaded(server("IMAP-1993") + server("POP-1995", pass_tokens=True) + ACCOUNT).good
+    assert [each.pass_tokens for each in config.servers] == [False, True]
+    assert loaded(server("IMAP-1993", pass_tokens="some") + ACCOUNT).fault()[:2] == ("IMAP-1993", "pass_tokens")

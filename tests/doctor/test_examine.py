@@ -105,6 +105,28 @@ async def test_a_wrong_mail_password_changes_nothing_and_asks_nobody(tmp_path: P
         assert patient.provider.counters.token_requests == {"": 1}
 
 
+async def test_a_provider_does_not_get_to_change_the_mail_password(tmp_path: Path) -> None:
+    """In the password flow a login would let the provider judge a new password; an examination decides nothing."""
+    async with admitted(tmp_path) as patient:
+        patient.servers["emailproxy"] = {"encrypt_client_secret_on_first_use": "True"}
+        patient.seal(access="sealed-access", refresh="sealed-refresh")
+        patient.write()
+        before = patient.path.read_text()
+        assert await patient.examine(password=PROVIDER_PASSWORD) == 1
+        assert patient.finding("token").advice.startswith("use the password that the mail client uses")
+        assert patient.path.read_text() == before
+        assert patient.provider.counters.token_requests == {"": 1}
+
+
+async def test_a_client_secret_stays_as_it_is_written(tmp_path: Path) -> None:
+    async with admitted(tmp_path, refresh_tokens="reusable") as patient:
+        patient.servers["emailproxy"] = {"encrypt_client_secret_on_first_use": "True"}
+        patient.account |= interactive(patient.provider)
+        patient.seal(refresh=patient.provider.issuer._new_refresh_token(USER, patient.account["client_id"]))
+        assert await patient.examine() == 0
+        assert f"client_secret = {patient.account['client_secret']}" in patient.path.read_text()
+
+
 async def test_an_account_that_nobody_authorised_yet(tmp_path: Path) -> None:
     async with admitted(tmp_path) as patient:
         patient.account |= interactive(patient.provider)

@@ -346,3 +346,22 @@ async def test_an_answer_that_stalls_over_a_socket(monkeypatch: pytest.MonkeyPat
     async with server(stalling) as port, open_endpoint() as endpoint:
         with pytest.raises(TokenEndpointError, match="no answer within"):
             await once(endpoint, f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        (604799, 604799),
+        ("604799", 604799),
+        (None, None),
+        (0, None),
+        (-1, None),
+        ("soon", None),
+        (1e300, None),
+        (True, None),
+    ],
+)
+async def test_the_known_end_of_a_refresh_token(told: object, known: int | None) -> None:
+    fields = {"access_token": "at", "expires_in": 3600, "refresh_token_expires_in": told}
+    response, _ = await ask(httpx2.Response(200, json=fields))
+    assert response.refresh_expires_in == known

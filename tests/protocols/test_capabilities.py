@@ -55,3 +55,15 @@ def test_nothing_from_outside_breaks_a_line_or_a_code(offered: list[str]) -> Non
     assert re.fullmatch(r"[\x20-\x5c\x5e-\x7e]+", imap_capabilities(offered, starttls=False))
     for line in (*pop3_capabilities(offered, starttls=True), *smtp_extensions(offered, starttls=True)):
         assert re.fullmatch(r"[\x21-\x7e][\x20-\x7e]*", line)
+
+
+def test_other_mechanisms_are_offered_where_they_are_taken() -> None:
+    ways = ("PLAIN", "XOAUTH2")
+    assert imap_capabilities([], starttls=False, mechanisms=ways).startswith(
+        "IMAP4rev1 SASL-IR AUTH=PLAIN AUTH=XOAUTH2 "
+    )
+    assert "SASL PLAIN XOAUTH2" in pop3_capabilities([], starttls=False, mechanisms=ways)
+    assert smtp_extensions(["AUTH=LOGIN"], starttls=False, mechanisms=ways) == (
+        "AUTH PLAIN XOAUTH2",
+        "AUTH=PLAIN XOAUTH2",
+    )

@@ -19,6 +19,7 @@ from emailproxy.protocols.events import (
     LoggedOut,
     LoginRefused,
     StartTls,
+    TokenReceived,
     UpstreamFailed,
 )
 from emailproxy.protocols.imap import DownstreamImap, UpstreamImap
@@ -32,6 +33,11 @@ MACHINES: dict[str, Callable[[], Any]] = {
     "DownstreamImap": lambda: DownstreamImap(capabilities=(), starttls=True),
     "DownstreamPop3": lambda: DownstreamPop3(capabilities=(), starttls=True),
     "DownstreamSmtp": lambda: DownstreamSmtp(capabilities=(), starttls=True, hostname="mx"),
+    "DownstreamImap with tokens": lambda: DownstreamImap(capabilities=(), starttls=True, pass_tokens=True),
+    "DownstreamPop3 with tokens": lambda: DownstreamPop3(capabilities=(), starttls=True, pass_tokens=True),
+    "DownstreamSmtp with tokens": lambda: DownstreamSmtp(
+        capabilities=(), starttls=True, hostname="mx", pass_tokens=True
+    ),
     "UpstreamImap": lambda: UpstreamImap(login=LOGIN, starttls=False, client_id=b"NIL"),
     "UpstreamPop3": lambda: UpstreamPop3(login=LOGIN, starttls=False),
     "UpstreamSmtp": lambda: UpstreamSmtp(login=LOGIN, starttls=False, client_name="x"),
@@ -67,6 +73,10 @@ def drive(machine: Any, pieces: list[bytes]) -> list[object]:
                         machine.accept(LoggedIn(("hi",)))
                     else:
                         machine.refuse(WRONG)
+                case TokenReceived(brought):
+                    assert brought.user.isprintable()
+                    assert re.fullmatch(r"[\x21-\x7e]+", brought.token.reveal())
+                    machine.refuse(WRONG)
                 case StartTls():
                     machine.secured()
                 case CommandRefused(command, reason):
@@ -161,7 +171,11 @@ def test_mutated_dialogues(dialogue: Dialogue, mutations: list[tuple[str, int, b
     drive(dialogue.machine(), cut(mutated(spoken_to(dialogue), mutations), seed))
 
 
-WITH_TOKEN = [dialogue for dialogue in DIALOGUES if any(XOAUTH2 in repr(step) for step in dialogue.steps)]
+WITH_TOKEN = [
+    dialogue
+    for dialogue in DIALOGUES
+    if dialogue.speaker is C and any(XOAUTH2 in repr(step) for step in dialogue.steps)
+]
 
 
 @settings(max_examples=200, deadline=None)

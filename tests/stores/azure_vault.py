@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import ssl
 import threading
 import time
@@ -68,6 +69,8 @@ class FakeVault:
     recovery_seconds: float = 0.0
     delay: float = 0.0
     """Seconds that each request takes, before it is carried out."""
+    hiccup: float = 0.0
+    """Seconds that one request in ten takes longer."""
     lost_answers: int = 0
     """How many writes are carried out without an answer."""
     trouble: Callable[[str, str], Answer | None] = lambda method, path: None
@@ -82,7 +85,7 @@ class FakeVault:
         self.deleted[name] = self.secrets.pop(name)
 
     def answer(self, method: str, path: str, query: str, body: dict[str, Any]) -> Answer:
-        time.sleep(self.delay)
+        time.sleep(self.delay + (self.hiccup if self.hiccup and random.random() < 0.1 else 0))
         with self.lock:
             kind = path.strip("/").partition("/")[0] + ("" if path.strip("/").count("/") else "/")
             self.requests[f"{method} {kind}"] += 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from emailproxy.config.model import Account
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, TokenResponse
 from emailproxy.secret import Secret
@@ -25,5 +27,5 @@ async def refresh(
     """
     response = await endpoint.refresh(account.token_url, client, refresh_token)
     if response.refresh_token == refresh_token:
-        return TokenResponse(response.access_token, None, response.expires_in)
+        return replace(response, refresh_token=None)
     return response

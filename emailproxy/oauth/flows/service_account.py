@@ -34,7 +34,7 @@ class ServiceAccount:
             raise TokenEndpointError.misconfigured(
                 "the flow service_account needs its key: client_id and client_secret"
             )
-        statement = Statement(account.token_url, subject=account.name, scope=account.oauth2_scope)
+        statement = Statement(account.token_url, subject=account.identity, scope=account.oauth2_scope)
         assertion = await grant.client.assertion(statement)
         # The assertion says it all: the grant needs no client authentication, and `client_id` names no client here.
         nobody = ClientCredentials("")

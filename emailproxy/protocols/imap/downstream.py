@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
-from emailproxy.protocols import replies
+from emailproxy.protocols import bearer, replies
 from emailproxy.protocols.capabilities import imap_capabilities
 from emailproxy.protocols.events import (
     NEED_DATA,
@@ -19,14 +19,16 @@ from emailproxy.protocols.events import (
     LoggedIn,
     LoggedOut,
     StartTls,
+    TokenCredentials,
+    TokenReceived,
 )
 from emailproxy.protocols.imap.grammar import Arguments, Command, announced_literal, parse_command, quoted
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
 from emailproxy.protocols.sasl import (
     MAX_SASL_LINE,
+    NEEDED,
     SERVER_MECHANISMS,
     Challenge,
-    PasswordExchange,
     Refusal,
     credentials,
 )
@@ -64,6 +66,7 @@ class _State(enum.Enum):
     LITERAL = "a literal"
     SASL = "a line of an AUTHENTICATE exchange"
     ANSWER = "our answer to the credentials"
+    ACKNOWLEDGEMENT = "that the client has seen why its token failed"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -71,13 +74,16 @@ class _State(enum.Enum):
 class DownstreamImap:
     """The IMAP server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
-    def __init__(self, *, capabilities: Sequence[str], starttls: bool) -> None:
+    def __init__(self, *, capabilities: Sequence[str], starttls: bool, pass_tokens: bool = False) -> None:
         """Greet.
 
         Args:
             capabilities: what the server offered last before login (`UpstreamImap.capabilities`); empty: not known.
             starttls: whether to offer STARTTLS until `secured` is called.
+            pass_tokens: whether to offer mechanisms for a token of the client's own.
         """
+        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
         self._in = ReceiveBuffer()
@@ -90,7 +96,8 @@ class DownstreamImap:
         self._tag = b""
         self._fragments: list[bytes] = []
         self._literal_size = 0
-        self._exchange: PasswordExchange | None = None
+        self._exchange: bearer.Exchange | None = None
+        self._verdict = b""
         self._client_id: bytes | None = None
         self._send(b"* OK [CAPABILITY %b] emailproxy ready" % self._capabilities())
 
@@ -152,8 +159,15 @@ class DownstreamImap:
     def refuse(self, failure: Failure) -> None:
         """See `Downstream.refuse`."""
         assert self._state is _State.ANSWER, self._state
-        self._out += replies.imap_no(self._tag, failure.kind, replies.told(failure))
-        self._state = _State.LINE
+        verdict = replies.imap_no(self._tag, failure.kind, replies.told(failure))
+        if isinstance(self._exchange, bearer.BearerExchange) and failure.kind is FailureKind.WRONG_CREDENTIALS:
+            self._send(b"+ " + self._exchange.error.text)
+            self._verdict = verdict
+            self._state = _State.ACKNOWLEDGEMENT
+        else:
+            self._out += verdict
+            self._state = _State.LINE
+        self._exchange = None
 
     def abort(self, failure: Failure) -> None:
         """See `Downstream.abort`."""
@@ -164,6 +178,8 @@ class DownstreamImap:
             self._out.clear()  # a BYE is a greeting too (RFC 9051, 7.1.5)
         if self._state is _State.ANSWER:
             self._out += replies.imap_no(self._tag, failure.kind, replies.told(failure))
+        elif self._state is _State.ACKNOWLEDGEMENT:
+            self._out += self._verdict
         self._out += replies.imap_bye(failure.kind, replies.told(failure))
         self._in.clear()
         self._end = self._end or LoggedOut(by_command=False)
@@ -187,7 +203,7 @@ class DownstreamImap:
         return None
 
     def _await_line(self) -> DownstreamEvent | None:
-        line = self._in.line(MAX_LINE)
+        line = self._in.line(self._max_line)
         if line is None:
             return NEED_DATA
         self._fragments.append(line)
@@ -223,6 +239,13 @@ class DownstreamImap:
         assert self._exchange is not None
         return self._continue(self._exchange.respond(line), "AUTHENTICATE")
 
+    def _await_acknowledgement(self) -> DownstreamEvent | None:
+        if self._in.line(MAX_SASL_LINE) is None:  # RFC 7628, 3.2.3: %x01, or an empty line; it changes nothing
+            return NEED_DATA
+        self._out += self._verdict
+        self._state = _State.LINE
+        return None
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -234,6 +257,7 @@ class DownstreamImap:
         _State.LINE: _await_line,
         _State.LITERAL: _await_literal,
         _State.SASL: _await_sasl,
+        _State.ACKNOWLEDGEMENT: _await_acknowledgement,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -313,12 +337,12 @@ class DownstreamImap:
         name = mechanism.upper().decode("ascii", "replace")
         if not name:
             return self._bad_arguments(command)
-        if name not in SERVER_MECHANISMS:
-            offered = ", ".join(SERVER_MECHANISMS)
+        if name not in self._mechanisms:
+            offered = ", ".join(self._mechanisms)
             text = f"Unsupported mechanism; use one of {offered}, or the command LOGIN"
             self._send(b"%b NO %b" % (command.tag, text.encode()))
             return self._count("AUTHENTICATE", text)
-        self._exchange = PasswordExchange(name)
+        self._exchange = bearer.exchange(name)
         return self._continue(self._exchange.begin(initial), "AUTHENTICATE")
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamImap, Command], DownstreamEvent | None]]] = {
@@ -333,7 +357,9 @@ class DownstreamImap:
 
     # --- answers ---
 
-    def _continue(self, outcome: Challenge | Credentials | Refusal, verb: str) -> DownstreamEvent | None:
+    def _continue(
+        self, outcome: Challenge | Credentials | TokenCredentials | Refusal, verb: str
+    ) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
             case Challenge(text):
@@ -344,6 +370,9 @@ class DownstreamImap:
                 self._exchange = None
                 self._state = _State.ANSWER
                 return CredentialsReceived(outcome)
+            case TokenCredentials():
+                self._state = _State.ANSWER
+                return TokenReceived(outcome)
         self._exchange = None
         self._state = _State.LINE
         match outcome:
@@ -351,8 +380,8 @@ class DownstreamImap:
                 return self._bad(self._tag, verb, b"Authentication cancelled")
             case Refusal.MALFORMED:
                 return self._bad(self._tag, verb, b"Malformed credentials")
-            case Refusal.UNUSABLE:
-                sentence = "A user name and a password are needed"
+            case Refusal.UNUSABLE | Refusal.NO_TOKEN:
+                sentence = NEEDED[outcome]
                 self._out += replies.imap_no(self._tag, FailureKind.WRONG_CREDENTIALS, sentence)
                 return self._count(verb, sentence)
 
@@ -394,7 +423,7 @@ class DownstreamImap:
         self._out += line + b"\r\n"
 
     def _capabilities(self) -> bytes:
-        return imap_capabilities(self._offered, starttls=self._starttls).encode()
+        return imap_capabilities(self._offered, starttls=self._starttls, mechanisms=self._mechanisms).encode()
 
 
 def _id_fields(arguments: Arguments) -> list[bytes] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
-from emailproxy.protocols import replies
+from emailproxy.protocols import bearer, replies
 from emailproxy.protocols.capabilities import pop3_capabilities
 from emailproxy.protocols.events import (
     NEED_DATA,
@@ -19,13 +19,15 @@ from emailproxy.protocols.events import (
     LoggedIn,
     LoggedOut,
     StartTls,
+    TokenCredentials,
+    TokenReceived,
 )
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
 from emailproxy.protocols.sasl import (
     MAX_SASL_LINE,
+    NEEDED,
     SERVER_MECHANISMS,
     Challenge,
-    PasswordExchange,
     Refusal,
     credentials,
 )
@@ -41,7 +43,6 @@ MAX_REFUSED: Final = 20
 
 _UNKNOWN: Final = "(unknown)"
 _NEED_LOGIN: Final = frozenset((b"STAT", b"LIST", b"RETR", b"DELE", b"RSET", b"TOP", b"UIDL", b"LAST", b"XTND"))
-_NO_CREDENTIALS: Final = "A user name and a password are needed"
 
 
 class _State(enum.Enum):
@@ -51,6 +52,7 @@ class _State(enum.Enum):
     COMMAND = "a command"
     SASL = "a line of an AUTH exchange"
     ANSWER = "our answer to the credentials"
+    ACKNOWLEDGEMENT = "that the client has seen why its token failed"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -58,13 +60,16 @@ class _State(enum.Enum):
 class DownstreamPop3:
     """The POP3 server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
-    def __init__(self, *, capabilities: Sequence[str], starttls: bool) -> None:
+    def __init__(self, *, capabilities: Sequence[str], starttls: bool, pass_tokens: bool = False) -> None:
         """Greet.
 
         Args:
             capabilities: what the server offered last before login (`UpstreamPop3.capabilities`); empty: not known.
             starttls: whether to offer STLS until `secured` is called.
+            pass_tokens: whether to offer mechanisms for a token of the client's own.
         """
+        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
         self._in = ReceiveBuffer()
@@ -75,7 +80,8 @@ class DownstreamPop3:
         self._closed = False
         self._refused = 0
         self._user: bytes | None = None
-        self._exchange: PasswordExchange | None = None
+        self._exchange: bearer.Exchange | None = None
+        self._verdict = b""
         # No <timestamp>: it would offer APOP (RFC 1939, section 7), which no OAuth server can check.
         self._ok("emailproxy ready")
 
@@ -128,8 +134,15 @@ class DownstreamPop3:
     def refuse(self, failure: Failure) -> None:
         """See `Downstream.refuse`."""
         assert self._state is _State.ANSWER, self._state
-        self._out += replies.pop3_err(failure.kind, replies.told(failure))
-        self._state = _State.COMMAND
+        verdict = replies.pop3_err(failure.kind, replies.told(failure))
+        if isinstance(self._exchange, bearer.BearerExchange) and failure.kind is FailureKind.WRONG_CREDENTIALS:
+            self._out += b"+ %b\r\n" % self._exchange.error.text
+            self._verdict = verdict
+            self._state = _State.ACKNOWLEDGEMENT
+        else:
+            self._out += verdict
+            self._state = _State.COMMAND
+        self._exchange = None
 
     def abort(self, failure: Failure) -> None:
         """See `Downstream.abort`."""
@@ -161,7 +174,7 @@ class DownstreamPop3:
         return None
 
     def _await_command(self) -> DownstreamEvent | None:
-        line = self._in.line(MAX_LINE)
+        line = self._in.line(self._max_line)
         if line is None:
             return NEED_DATA
         word, _, argument = line.partition(b" ")
@@ -180,6 +193,13 @@ class DownstreamPop3:
         assert self._exchange is not None
         return self._continue(self._exchange.respond(line), "AUTH")
 
+    def _await_acknowledgement(self) -> DownstreamEvent | None:
+        if self._in.line(MAX_SASL_LINE) is None:  # RFC 7628, 3.2.3: %x01, or an empty line; it changes nothing
+            return NEED_DATA
+        self._out += self._verdict
+        self._state = _State.COMMAND
+        return None
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -190,6 +210,7 @@ class DownstreamPop3:
         _State.FIRST_OCTETS: _await_first_octets,
         _State.COMMAND: _await_command,
         _State.SASL: _await_sasl,
+        _State.ACKNOWLEDGEMENT: _await_acknowledgement,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -200,7 +221,10 @@ class DownstreamPop3:
     def _capa(self, argument: bytes) -> DownstreamEvent | None:
         if argument.strip(b" "):
             return self._err("CAPA", "CAPA takes no argument")
-        self._list("Capability list follows", pop3_capabilities(self._offered, starttls=self._starttls))
+        self._list(
+            "Capability list follows",
+            pop3_capabilities(self._offered, starttls=self._starttls, mechanisms=self._mechanisms),
+        )
         return None
 
     def _noop(self, argument: bytes) -> DownstreamEvent | None:
@@ -245,7 +269,7 @@ class DownstreamPop3:
     def _auth(self, argument: bytes) -> DownstreamEvent | None:
         match argument.strip(b" ").split(b" "):
             case [b""]:
-                self._list("Mechanisms follow", SERVER_MECHANISMS)
+                self._list("Mechanisms follow", self._mechanisms)
                 return None
             case [mechanism]:
                 initial = None
@@ -254,11 +278,11 @@ class DownstreamPop3:
             case _:
                 return self._err("AUTH", "AUTH takes a mechanism and an initial response")
         name = mechanism.upper().decode("ascii", "replace")
-        if name not in SERVER_MECHANISMS:
+        if name not in self._mechanisms:
             return self._err(
-                "AUTH", f"Unsupported mechanism; use one of {', '.join(SERVER_MECHANISMS)}, or the command USER"
+                "AUTH", f"Unsupported mechanism; use one of {', '.join(self._mechanisms)}, or the command USER"
             )
-        self._exchange = PasswordExchange(name)
+        self._exchange = bearer.exchange(name)
         return self._continue(self._exchange.begin(initial), "AUTH")
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamPop3, bytes], DownstreamEvent | None]]] = {
@@ -273,7 +297,9 @@ class DownstreamPop3:
 
     # --- answers ---
 
-    def _continue(self, outcome: Challenge | Credentials | Refusal, verb: str) -> DownstreamEvent | None:
+    def _continue(
+        self, outcome: Challenge | Credentials | TokenCredentials | Refusal, verb: str
+    ) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
             case Challenge(text):
@@ -284,6 +310,9 @@ class DownstreamPop3:
                 self._exchange = None
                 self._state = _State.ANSWER
                 return CredentialsReceived(outcome)
+            case TokenCredentials():
+                self._state = _State.ANSWER
+                return TokenReceived(outcome)
         self._exchange = None
         self._state = _State.COMMAND
         match outcome:
@@ -291,12 +320,12 @@ class DownstreamPop3:
                 return self._err(verb, "Authentication cancelled")
             case Refusal.MALFORMED:
                 return self._err(verb, "Malformed credentials")
-            case Refusal.UNUSABLE:
-                return self._no_credentials(verb)
+            case Refusal.UNUSABLE | Refusal.NO_TOKEN:
+                return self._no_credentials(verb, outcome)
 
-    def _no_credentials(self, verb: str) -> DownstreamEvent:
-        self._out += replies.pop3_err(FailureKind.WRONG_CREDENTIALS, _NO_CREDENTIALS)
-        return self._count(verb, _NO_CREDENTIALS)
+    def _no_credentials(self, verb: str, why: Refusal = Refusal.UNUSABLE) -> DownstreamEvent:
+        self._out += replies.pop3_err(FailureKind.WRONG_CREDENTIALS, NEEDED[why])
+        return self._count(verb, NEEDED[why])
 
     def _err(self, verb: str, text: str) -> DownstreamEvent:
         self._out += f"-ERR {text}\r\n".encode()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
-from emailproxy.protocols import replies
+from emailproxy.protocols import bearer, replies
 from emailproxy.protocols.capabilities import smtp_extensions
 from emailproxy.protocols.events import (
     NEED_DATA,
@@ -20,9 +20,11 @@ from emailproxy.protocols.events import (
     LoggedIn,
     LoggedOut,
     StartTls,
+    TokenCredentials,
+    TokenReceived,
 )
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
-from emailproxy.protocols.sasl import MAX_SASL_LINE, SERVER_MECHANISMS, Challenge, PasswordExchange, Refusal
+from emailproxy.protocols.sasl import MAX_SASL_LINE, NEEDED, SERVER_MECHANISMS, Challenge, Refusal
 from emailproxy.protocols.strangers import LONGEST_SIGNATURE, NOT_SURE_YET, recognise
 from emailproxy.protocols.wording import printable
 
@@ -48,6 +50,7 @@ class _State(enum.Enum):
     COMMAND = "a command"
     SASL = "a line of an AUTH exchange"
     ANSWER = "our answer to the credentials"
+    ACKNOWLEDGEMENT = "that the client has seen why its token failed"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -55,14 +58,19 @@ class _State(enum.Enum):
 class DownstreamSmtp:
     """The SMTP server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
-    def __init__(self, *, capabilities: Sequence[str], starttls: bool, hostname: str) -> None:
+    def __init__(
+        self, *, capabilities: Sequence[str], starttls: bool, hostname: str, pass_tokens: bool = False
+    ) -> None:
         """Greet.
 
         Args:
             capabilities: what the server offered last before login (`UpstreamSmtp.capabilities`); empty: not known.
             starttls: whether to offer STARTTLS until `secured` is called.
             hostname: what we call ourselves in the greeting and in the answer to EHLO.
+            pass_tokens: whether to offer mechanisms for a token of the client's own.
         """
+        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
         self._hostname = printable(hostname, MAX_CLIENT_NAME).replace(" ", "") or "localhost"
@@ -75,7 +83,8 @@ class DownstreamSmtp:
         self._refused = 0
         self._introduced = False
         self._client_name: str | None = None
-        self._exchange: PasswordExchange | None = None
+        self._exchange: bearer.Exchange | None = None
+        self._verdict = b""
         self._reply("220", f"{self._hostname} ESMTP emailproxy ready")
 
     # --- the driver's side ---
@@ -134,8 +143,15 @@ class DownstreamSmtp:
     def refuse(self, failure: Failure) -> None:
         """See `Downstream.refuse`."""
         assert self._state is _State.ANSWER, self._state
-        self._out += replies.smtp_reply(failure.kind, replies.told(failure))
-        self._state = _State.COMMAND
+        verdict = replies.smtp_reply(failure.kind, replies.told(failure))
+        if isinstance(self._exchange, bearer.BearerExchange) and failure.kind is FailureKind.WRONG_CREDENTIALS:
+            self._out += b"334 %b\r\n" % self._exchange.error.text
+            self._verdict = verdict
+            self._state = _State.ACKNOWLEDGEMENT
+        else:
+            self._out += verdict
+            self._state = _State.COMMAND
+        self._exchange = None
 
     def abort(self, failure: Failure) -> None:
         """See `Downstream.abort`."""
@@ -148,6 +164,8 @@ class DownstreamSmtp:
         goodbye = replies.smtp_goodbye(failure.kind, replies.told(failure))
         if self._state is _State.ANSWER and answer != goodbye:
             self._out += answer
+        elif self._state is _State.ACKNOWLEDGEMENT:
+            self._out += self._verdict
         self._out += goodbye
         self._in.clear()
         self._end = self._end or LoggedOut(by_command=False)
@@ -171,7 +189,7 @@ class DownstreamSmtp:
         return None
 
     def _await_command(self) -> DownstreamEvent | None:
-        line = self._in.line(MAX_LINE)
+        line = self._in.line(self._max_line)
         if line is None:
             return NEED_DATA
         word, _, argument = line.strip(b" \t").partition(b" ")
@@ -190,6 +208,13 @@ class DownstreamSmtp:
         assert self._exchange is not None
         return self._continue(self._exchange.respond(line))
 
+    def _await_acknowledgement(self) -> DownstreamEvent | None:
+        if self._in.line(MAX_SASL_LINE) is None:  # RFC 7628, 3.2.3: %x01, or an empty line; it changes nothing
+            return NEED_DATA
+        self._out += self._verdict
+        self._state = _State.COMMAND
+        return None
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -200,6 +225,7 @@ class DownstreamSmtp:
         _State.FIRST_OCTETS: _await_first_octets,
         _State.COMMAND: _await_command,
         _State.SASL: _await_sasl,
+        _State.ACKNOWLEDGEMENT: _await_acknowledgement,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -211,7 +237,9 @@ class DownstreamSmtp:
         if not argument:
             return self._no("EHLO", "501", "5.5.4 EHLO needs your name")
         self._introduce(argument)
-        self._reply("250", self._hostname, *smtp_extensions(self._offered, starttls=self._starttls))
+        self._reply(
+            "250", self._hostname, *smtp_extensions(self._offered, starttls=self._starttls, mechanisms=self._mechanisms)
+        )
         return None
 
     def _helo(self, argument: bytes) -> DownstreamEvent | None:
@@ -273,9 +301,9 @@ class DownstreamSmtp:
             case _:
                 return self._no("AUTH", "501", "5.5.4 AUTH takes a mechanism and an initial response")
         name = mechanism.upper().decode("ascii", "replace")
-        if name not in SERVER_MECHANISMS:
-            return self._no("AUTH", "504", f"5.5.4 Unsupported mechanism; use one of {', '.join(SERVER_MECHANISMS)}")
-        self._exchange = PasswordExchange(name)
+        if name not in self._mechanisms:
+            return self._no("AUTH", "504", f"5.5.4 Unsupported mechanism; use one of {', '.join(self._mechanisms)}")
+        self._exchange = bearer.exchange(name)
         return self._continue(self._exchange.begin(initial))
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamSmtp, bytes], DownstreamEvent | None]]] = {
@@ -293,7 +321,7 @@ class DownstreamSmtp:
 
     # --- answers ---
 
-    def _continue(self, outcome: Challenge | Credentials | Refusal) -> DownstreamEvent | None:
+    def _continue(self, outcome: Challenge | Credentials | TokenCredentials | Refusal) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
             case Challenge(text):
@@ -304,6 +332,9 @@ class DownstreamSmtp:
                 self._exchange = None
                 self._state = _State.ANSWER
                 return CredentialsReceived(outcome)
+            case TokenCredentials():
+                self._state = _State.ANSWER
+                return TokenReceived(outcome)
         self._exchange = None
         self._state = _State.COMMAND
         match outcome:
@@ -311,8 +342,8 @@ class DownstreamSmtp:
                 return self._no("AUTH", "501", "5.7.0 Authentication cancelled")
             case Refusal.MALFORMED:
                 return self._no("AUTH", "501", "5.5.2 Malformed credentials")
-            case Refusal.UNUSABLE:
-                sentence = "A user name and a password are needed"
+            case Refusal.UNUSABLE | Refusal.NO_TOKEN:
+                sentence = NEEDED[outcome]
                 self._out += replies.smtp_reply(FailureKind.WRONG_CREDENTIALS, sentence)
                 return self._count("AUTH", sentence)
 

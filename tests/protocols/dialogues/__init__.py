@@ -6,6 +6,7 @@ Rows: P.. quirks and bugs, I.. Office 365 IMAP, G.. Gmail IMAP, Y.. Yahoo IMAP, 
 from itertools import chain
 
 from tests.protocols.dialogues import (
+    bearer_downstream,
     imap_downstream,
     imap_upstream,
     pop3_downstream,
@@ -16,6 +17,14 @@ from tests.protocols.dialogues import (
 
 BY_MACHINE = {
     module.__name__.rpartition(".")[2]: module.DIALOGUES
-    for module in (imap_downstream, imap_upstream, pop3_downstream, pop3_upstream, smtp_downstream, smtp_upstream)
+    for module in (
+        imap_downstream,
+        imap_upstream,
+        pop3_downstream,
+        pop3_upstream,
+        smtp_downstream,
+        smtp_upstream,
+        bearer_downstream,
+    )
 }
 DIALOGUES = list(chain.from_iterable(BY_MACHINE.values()))

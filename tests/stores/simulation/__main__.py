@@ -23,6 +23,7 @@ OPTIONS = ("reusable", "rotating", "single_use")
 @click.command()
 @click.option("--store", "stores", multiple=True, type=click.Choice(list(PLACES)), help="May be repeated.  [all]")
 @click.option("--seconds", type=float, default=Plan.seconds, show_default=True, help="For which replicas are killed.")
+@click.option("--accounts", type=int, default=Plan.strict, show_default=True, help="At each kind of provider.")
 @click.option("--settle", type=float, help="Seconds at the end without kills.  [until the turns of the dead are over]")
 @click.option("--refresh-tokens", type=click.Choice(OPTIONS), default=Plan.refresh_tokens, show_default=True)
 @click.option("--behaviour", type=click.Choice(list(Behaviour)), default=Plan.behaviour, show_default=True)
@@ -32,6 +33,7 @@ def main(
     *,
     stores: tuple[str, ...],
     seconds: float,
+    accounts: int,
     settle: float | None,
     refresh_tokens: str,
     behaviour: str,
@@ -39,7 +41,14 @@ def main(
     losses: bool,
 ) -> None:
     """Replicas share a store and are killed all the time; which accounts are lost?"""
-    plan = Plan(seconds=seconds, settle=settle, refresh_tokens=refresh_tokens, behaviour=Behaviour(behaviour))
+    plan = Plan(
+        seconds=seconds,
+        strict=accounts,
+        lenient=accounts,
+        settle=settle,
+        refresh_tokens=refresh_tokens,
+        behaviour=Behaviour(behaviour),
+    )
     plans = {"": plan}
     if policies:
         plans = {

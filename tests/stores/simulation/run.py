@@ -127,7 +127,7 @@ class Figures:
     @property
     def lost_in_grace(self) -> int:
         """How many accounts were lost at the provider with grace, for any reason."""
-        return sum(loss.lenient for loss in self.losses)
+        return len({loss.account for loss in self.losses if loss.lenient})
 
 
 def _is_lenient(account: str) -> bool:
