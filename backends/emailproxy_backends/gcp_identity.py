@@ -53,6 +53,13 @@ class Identity:
     def __str__(self) -> str:
         return self._description or "the application default credentials"
 
+    @property
+    def service_account(self) -> str | None:
+        """The service account that they are, known after the first `headers`; None if they are none."""
+        with self._lock:
+            found = getattr(self._credentials, "service_account_email", None)
+        return found if isinstance(found, str) and "@" in found else None
+
     def headers(self, budget: _Remaining) -> Sequence[tuple[str, str]]:
         """The metadata that authenticates a call; fetches a token if the last one ends soon.
 

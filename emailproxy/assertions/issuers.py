@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
+from types import MappingProxyType
 from typing import Final, cast
 
 from emailproxy.assertions.base import Issuer, IssuerAddress, IssuerFactory, Statement
@@ -23,6 +24,8 @@ SIGNER: Final = "adc"
 MAX_CHARACTERS: Final = 16 * 1024
 """Of an assertion: real ones have one to three thousand, and it travels in one form field."""
 
+_EXTRAS: Final[Mapping[str, str]] = MappingProxyType({SIGNER: "gcp"})
+"""Which extra brings what an issuer needs, if it has another name."""
 _WHAT: Final = "the issuer of assertions"
 # RFC 7515 section 7.1: header, payload and signature, each Base64url without padding.
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -91,7 +94,7 @@ class Issuers:
             opened = self._open.get(address.name)
             if opened is None:
                 opened = self._open[address.name] = self._opened(address.name)
-        with loading(opened.entry, _WHAT) if opened.entry is not None else nullcontext():
+        with loading(opened.entry, _WHAT, _EXTRAS.get(address.name)) if opened.entry is not None else nullcontext():
             opened.issuer.check(address.rest)
         return opened.issuer
 

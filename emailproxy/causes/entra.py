@@ -228,6 +228,15 @@ _ROWS: Final = (
     _row(50196, "the provider sees a loop of requests; wait", _PAGE, meaning=_T),
     _row(90033, "the provider has a transient fault", _PAGE, meaning=_T),
     _row(50058, "the provider has no session for this user now", _PAGE, meaning=_T),
+    *(
+        _row(
+            number,
+            f"no federated credential of the app's registration fits the {what} of the client_assertion: correct it "
+            "there (a new one takes some minutes to become known)",
+            "learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations",
+        )
+        for number, what in ((700211, "issuer"), (700212, "audience"), (700213, "subject"))
+    ),
     _row(
         70021,
         "a new federated credential takes some minutes to become known",

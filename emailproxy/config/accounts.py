@@ -23,7 +23,7 @@ from emailproxy.config.flows import (
 from emailproxy.config.model import Account, RefreshTokens, SealedSecret
 from emailproxy.config.options import PLACEHOLDER, Findings, Option, Reader, split_url
 from emailproxy.config.presets import OF_PROVIDER, PRESET_OPTIONS, completed_account
-from emailproxy.config.proof import PROOF_OPTIONS, read_certificate
+from emailproxy.config.proof import PROOF_OPTIONS, read_certificate, read_client_assertion
 from emailproxy.config.providers import refresh_tokens_of
 from emailproxy.config.routes import ROUTE_OPTIONS, check_aliases, inherited, read_route
 from emailproxy.config.servers import DOCUMENTATION
@@ -229,7 +229,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings, 
         reader.warn(
             "redirect_uri", "without it nobody can authorise this account", "add redirect_uri = http://localhost"
         )
-    certificate = read_certificate(reader)
+    certificate, issuer = read_certificate(reader), read_client_assertion(reader, issuers)
     signer = read_service_account(reader, issuers) if flow == "service_account" else None
 
     secret = reader.text("client_secret")
@@ -250,6 +250,7 @@ def _read_account(name: str, options: Mapping[str, Option], findings: Findings, 
         use_pkce=read_use_pkce(reader),
         device_authorization_url=device_authorization_url,
         certificate=certificate,
+        client_assertion=issuer,
         signer=signer,
         refresh_tokens=_read_refresh_tokens(reader),
     )

@@ -35,6 +35,9 @@ SECRET: Final = frozenset(
 )
 """What nobody else may be able to read."""
 
+NEVER: Final = frozenset({"client_assertion"})
+"""Says itself where something is: ``file:PATH`` is read at each use."""
+
 DEADLINE: Final = 30.0
 """Seconds for all references of a file. Each source ends a read within ten, and a start is not a login."""
 READERS: Final = 8
@@ -78,7 +81,8 @@ class Elsewhere:
 
     def _met(self, section: Section, options: Collection[str]) -> list[Use]:
         found = ((name, self._sources.reference(text.strip())) for name, text in section.options.items())
-        return [Use(section.name, name, reference) for name, reference in found if reference and name in options]
+        wanted = set(options) - NEVER
+        return [Use(section.name, name, reference) for name, reference in found if reference and name in wanted]
 
     def _is_local(self, reference: Reference) -> bool:
         """Whether it costs nothing to look now whether there is something."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from emailproxy.assertions.base import IssuerAddress
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.certificates import read_octets
 from emailproxy.config.credential import CredentialError, parse_credential
 from emailproxy.config.identity import ALGORITHMS, Certificate
 from emailproxy.config.options import Reader
 from emailproxy.secret import Secret
+from emailproxy.store.base import StoreError
 
-__all__ = ["PROOF_OPTIONS", "read_certificate"]
+__all__ = ["PROOF_OPTIONS", "read_certificate", "read_client_assertion"]
 
-PROOF_OPTIONS: Final = frozenset({"jwt_certificate_path", "jwt_key_path", "jwt_key_passphrase", "jwt_algorithm"})
+CERTIFICATE_OPTIONS: Final = frozenset({"jwt_certificate_path", "jwt_key_path", "jwt_key_passphrase", "jwt_algorithm"})
+PROOF_OPTIONS: Final = CERTIFICATE_OPTIONS | {"client_assertion"}
 
 
 def read_certificate(reader: Reader) -> Certificate | None:
@@ -21,7 +25,7 @@ def read_certificate(reader: Reader) -> Certificate | None:
     algorithm = _algorithm(reader)
     certificate, key = reader.path("jwt_certificate_path"), reader.path("jwt_key_path")
     passphrase = reader.text("jwt_key_passphrase")
-    if any(reader.placeholder(option) for option in PROOF_OPTIONS):
+    if any(reader.placeholder(option) for option in CERTIFICATE_OPTIONS):
         return None
     if certificate is None:
         for option in ("jwt_key_path", "jwt_key_passphrase"):
@@ -46,6 +50,31 @@ def read_certificate(reader: Reader) -> Certificate | None:
     if reader.text("client_secret") is not None:
         reader.warn("client_secret", "has no effect beside jwt_certificate_path", "remove one of the two")
     return Certificate(certificate, key, secret, algorithm)
+
+
+def read_client_assertion(reader: Reader, issuers: Issuers) -> IssuerAddress | None:
+    """Who proves the identity of an account's application; None if nobody does, or after a fault."""
+    value = reader.text("client_assertion")
+    if value is None or reader.placeholder("client_assertion"):
+        return None
+    name, _, rest = value.partition(":")
+    name = name.strip().lower()
+    if name not in issuers.names:
+        reader.fault("client_assertion", "nobody is known who issues that", f"write one of {', '.join(issuers.names)}")
+        return None
+    if reader.text("jwt_certificate_path") is not None:
+        reader.fault("client_assertion", "there is a jwt_certificate_path as well", "remove one of the two")
+        return None
+    if reader.text("client_secret") is not None:
+        reader.warn("client_secret", "has no effect beside client_assertion", "remove it, here and at the provider")
+    address = IssuerAddress(name, rest.strip())
+    try:
+        issuers.check(address)
+    except StoreError as error:
+        problem, _, remedy = str(error).partition("; ")
+        reader.fault("client_assertion", problem, remedy or "see docs/flows.md")
+        return None
+    return address
 
 
 def _algorithm(reader: Reader) -> str:

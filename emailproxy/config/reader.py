@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +25,7 @@ __all__ = ["load"]
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
 
 
-def load(path: Path, sources: Sources | None = None) -> Config:
+def load(path: Path, sources: Sources | None = None, issuers: Issuers | None = None) -> Config:
     """Read and check the configuration file `path`.
 
     Blocks. Certificates and keys that the file names are read as well, and references are followed, but for those that
@@ -34,15 +34,17 @@ def load(path: Path, sources: Sources | None = None) -> Config:
     Args:
         path: the file.
         sources: who follows references; None: those that are installed.
+        issuers: who issues assertions; None: those that are installed.
 
     Raises:
         ConfigError: with every fault of the file, and its warnings.
     """
-    with closing(Issuers()) as issuers:
-        if sources is not None:
-            return _load(path, sources, issuers)
-        with closing(Sources()) as installed:
-            return _load(path, installed, issuers)
+    with ExitStack() as opened:
+        if sources is None:
+            sources = opened.enter_context(closing(Sources()))
+        if issuers is None:
+            issuers = opened.enter_context(closing(Issuers()))
+        return _load(path, sources, issuers)
 
 
 def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:

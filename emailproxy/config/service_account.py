@@ -15,7 +15,7 @@ from emailproxy.store.base import StoreError
 
 __all__ = ["read_service_account"]
 
-_FORMS: Final = "write file (and the key file's path as client_secret), key (and the key)"
+_FORMS: Final = "write file (and the key file's path as client_secret), key (and the key), or adc[:SERVICE_ACCOUNT]"
 
 
 def read_service_account(reader: Reader, issuers: Issuers) -> IssuerAddress | None:

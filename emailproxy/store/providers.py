@@ -55,13 +55,16 @@ def loaded(entry: EntryPoint, what: str) -> object:
 
 
 @contextmanager
-def loading(entry: EntryPoint, what: str) -> Iterator[None]:
-    """Say what to install for an ImportError inside. An SDK may be missing where the module is loaded or where used."""
+def loading(entry: EntryPoint, what: str, extra: str | None = None) -> Iterator[None]:
+    """Say what to install for an ImportError inside. An SDK may be missing where the module is loaded or where used.
+
+    The extra is called like the entry point if `extra` is None.
+    """
     try:
         yield
     except ImportError as error:
         raise StoreAddressError(
-            f"{what} {entry.name}: cannot be loaded ({error}); {install(distribution(entry), entry.name)}"
+            f"{what} {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra or entry.name)}"
         ) from error
 
 

@@ -24,8 +24,14 @@ def rsa_key(number: int = 0, bits: int = 2048) -> rsa.RSAPrivateKey:
     return _rsa_key(number, bits)
 
 
-def certificate(number: int = 0) -> bytes:
+@functools.cache
+def _certificate(number: int) -> bytes:
     return certificate_pem(rsa_key(number))
+
+
+def certificate(number: int = 0) -> bytes:
+    """One of several certificates; always the same, though it is dated."""
+    return _certificate(number)
 
 
 def key(number: int = 0, passphrase: str | None = None) -> bytes:

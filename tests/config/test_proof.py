@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emailproxy.assertions.base import IssuerAddress
 from emailproxy.config.identity import Certificate
 from emailproxy.secret import Secret
 
@@ -110,3 +111,54 @@ def test_a_secret_beside_it(loaded: Load, folder: Path) -> None:
 def test_a_placeholder(loaded: Load) -> None:
     sample = SERVER + ACCOUNT + "jwt_certificate_path = *** your certificate ***\njwt_key_path = /none/key\n"
     assert loaded(sample).warning()[1] == "jwt_certificate_path"
+
+
+class TestClientAssertion:
+    def account(self, loaded: Load, value: str) -> IssuerAddress | None:
+        (account,) = loaded(SERVER + ACCOUNT + f"client_assertion = {value}\n").good.accounts.values()
+        assert account.asserts
+        return account.client_assertion
+
+    @pytest.mark.parametrize(
+        ("value", "name", "rest"),
+        [
+            ("managed-identity", "managed-identity", ""),
+            ("Managed-Identity:01234567-89ab-cdef-0123-456789abcdef", "managed-identity", None),
+            ("workload-identity", "workload-identity", ""),
+            ("gcp", "gcp", ""),
+            ("gcp:mail@p.iam.gserviceaccount.com", "gcp", "mail@p.iam.gserviceaccount.com"),
+            ("file:/var/run/secrets/tokens/mail", "file", "/var/run/secrets/tokens/mail"),
+        ],
+    )
+    def test_known(self, loaded: Load, value: str, name: str, rest: str | None) -> None:
+        """A file need not be there yet, and is no reference that is read now."""
+        found = self.account(loaded, value)
+        assert found == IssuerAddress(name, value.partition(":")[2] if rest is None else rest)
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            ("azure", "write one of aws, file, gcp, managed-identity, workload-identity"),
+            ("adc", "nobody is known who issues that"),
+            ("managed-identity:mail", "write managed-identity:CLIENT_ID"),
+            ("workload-identity:x", "takes nothing behind it"),
+            ("file:", "write file:PATH"),
+            ("eyJhbGciOiJSUzI1NiJ9.e30.c2VjcmV0", "nobody is known who issues that"),
+        ],
+    )
+    def test_faults(self, loaded: Load, value: str, said: str) -> None:
+        section, option, problem = loaded(SERVER + ACCOUNT + f"client_assertion = {value}\n").fault()
+        assert (section, option) == ("ada@example.com", "client_assertion")
+        assert said in problem
+        assert "eyJ" not in problem
+
+    def test_beside_a_certificate(self, loaded: Load, folder: Path) -> None:
+        both = text(folder, jwt_certificate_path="cert.pem", jwt_key_path="key.pem", client_assertion="gcp")
+        assert loaded(both).fault()[1] == "client_assertion"
+
+    def test_beside_a_secret(self, loaded: Load) -> None:
+        outcome = loaded(SERVER + ACCOUNT + "client_assertion = gcp\nclient_secret = s3cret\n")
+        assert outcome.warning()[1:] == (
+            "client_secret",
+            "has no effect beside client_assertion; remove it, here and at the provider",
+        )

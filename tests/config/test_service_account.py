@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
+
+from emailproxy.assertions.base import IssuerAddress
+from emailproxy.config import ConfigError, load
+from tests.assertions.fakes import FakeIssuer, issuers
 
 from .conftest import SERVER, Load
 from .keys import google_key, key
@@ -61,3 +66,32 @@ def test_faults(loaded: Load, client_id: str, client_secret: object, option: str
     assert (section, where) == ("ada@example.com", option)
     assert said in problem
     assert key().decode().splitlines()[3] not in problem
+
+
+class TestNobodysKey:
+    @pytest.mark.parametrize("principal", ["", "mail@project.iam.gserviceaccount.com"])
+    def test_known(self, tmp_path: Path, principal: str) -> None:
+        path = tmp_path / "emailproxy.config"
+        path.write_text(text(f"adc:{principal}" if principal else "adc"))
+        (account,) = load(path, issuers=issuers(FakeIssuer())).accounts.values()
+        assert account.signer == IssuerAddress("adc", principal)
+        assert account.asserts
+
+    def test_a_missing_sdk(self, loaded: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "google.auth", None)
+        _, option, problem = loaded(text("adc")).fault()
+        assert option == "client_id"
+        assert "pip install 'emailproxy-cloud[gcp]'" in problem
+
+    def test_a_secret_beside_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "emailproxy.config"
+        path.write_text(text("adc", "s3cret"))
+        (warning,) = load(path, issuers=issuers(FakeIssuer())).warnings
+        assert warning.problem == "has no effect beside client_id = adc"
+
+    def test_malformed(self, tmp_path: Path) -> None:
+        path = tmp_path / "emailproxy.config"
+        path.write_text(text("adc:malformed"))
+        with pytest.raises(ConfigError) as caught:
+            load(path, issuers=issuers(FakeIssuer()))
+        assert [fault.option for fault in caught.value.faults] == ["client_id"]

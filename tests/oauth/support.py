@@ -13,6 +13,7 @@ import httpx2
 import pytest
 import trio
 
+from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.model import Account, Settings
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.consent import Consents, Pending
@@ -209,6 +210,7 @@ async def world(
     settings: Settings | None = None,
     flows: Any = None,
     sources: Sources | None = None,
+    issuers: Issuers | None = None,
 ) -> AsyncIterator[World]:
     journal: list[str] = []
     provider = Provider(*answers, journal=journal)
@@ -227,6 +229,7 @@ async def world(
         iterations=FEW,
         now=now,
         sources=sources,
+        issuers=issuers,
         **more,
     ) as broker:
         yield World(broker, provider, records, consents, journal, in_force, announced)
