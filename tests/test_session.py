@@ -627,8 +627,9 @@ async def test_a_clients_own_token_goes_to_the_mail_server(
 )
 async def test_the_servers_refusal_comes_back_as_one(
     protocol: MailProtocol, challenge: str, refusal: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext,
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
+    monkeypatch.setattr("emailproxy.session.GRID", 0.01)
     async with passing(protocol, server_tls, client_tls) as (client, server):
         for connections in (1, 2):  # not once more than the client asks for
             await client.say(COMMANDS[protocol] + brought("stale-token") + "\r\n")
