@@ -39,9 +39,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9@._+-]{1,254}")
 
 _WRONG_PASSWORD: Final = Cause(
     "wrong-mail-password",
-    "use the password that the mail client uses for this account; it was set by its first login, and nothing was "
-    "changed "
-    "now",
+    "use the password that the mail client uses for this account; nothing was changed now",
     "docs/operation.md",
 )
 
@@ -195,7 +193,7 @@ def _problem(error: LoginFailed, lines: list[str], account: str) -> ProblemError
             advice = NO_TOKENS.advice.replace("ACCOUNT", account) if _PLAIN.fullmatch(account) else ""
             return ProblemError("there are no tokens of this account yet", NO_TOKENS, advice)
         told = refusals[-1]
-    if error.failure.kind is FailureKind.WRONG_CREDENTIALS and "mail password" in told:
+    if error.failure.kind is FailureKind.WRONG_CREDENTIALS and " -> " not in told:  # the provider had no part in it
         return ProblemError(told, _WRONG_PASSWORD)
     cause = cause_told(told)
     words, arrow, advice = told.partition(" -> ")

@@ -97,16 +97,18 @@ def test_the_nearest_provider_counts_and_inherits_no_other_ones_addresses(loaded
     text = (
         CATCHING
         + SERVER
-        + "[@]\nprovider = office365\ntenant = contoso.com\nclient_id = id\nredirect_uri = http://localhost:9090\n"
+        + "[@]\nprovider = office365\ntenant = contoso.com\noauth2_scope = mail\nclient_id = id\nredirect_uri = http://localhost:9090\n"
         + "[@gmail.com]\nprovider = gmail\n"
         + "[ada@gmail.com]\nclient_id = other\n"
     )
     config = loaded(text).good
+    assert config.warnings == ()
     for user in ("ada@gmail.com", "bob@gmail.com"):
         account = config.account(user)
         assert account is not None
         assert account.provider == "gmail"
         assert account.token_url == "https://oauth2.googleapis.com/token"
+        assert account.oauth2_scope == "https://mail.google.com/"
         assert account.redirect_uri == "http://localhost:9090"
     caught = config.account("eve@example.org")
     assert caught is not None

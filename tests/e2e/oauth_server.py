@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .processes import Process, free_ports
+from .robot import Robot
 
 __all__ = ["Browser", "OAuthServer", "Page"]
 
@@ -111,6 +112,7 @@ class OAuthServer:
         self.device_url = f"{self.issuer}/device/auth"
         self.issued: list[str] = []
         """Tokens that the harness has seen; none may show up in a log."""
+        self.robot = Robot(folder)
         self._tls = tls
         self._install()
         settings = folder / "oauth-server.json"
@@ -157,6 +159,24 @@ class OAuthServer:
                     "client_secret": CLIENT_SECRET,
                     "grant_types": ["client_credentials"],
                     **unattended,
+                },
+                *(
+                    {
+                        "client_id": f"robot-{algorithm}",
+                        "client_name": "robot@example.test",
+                        "token_endpoint_auth_method": "private_key_jwt",
+                        "token_endpoint_auth_signing_alg": algorithm,
+                        "jwks": {"keys": [self.robot.public]},
+                        "grant_types": ["client_credentials"],
+                        **unattended,
+                    }
+                    for algorithm in ("RS256", "PS256")
+                ),
+                {
+                    "client_id": "robot-person",
+                    **public,
+                    "token_endpoint_auth_method": "private_key_jwt",
+                    "jwks": {"keys": [self.robot.public]},
                 },
                 {
                     "client_id": "scanner",

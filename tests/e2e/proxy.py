@@ -74,6 +74,9 @@ class Listener:
     upstream_starttls: bool
     server_port: int | None = None
     """Where the mail server is; None: Dovecot."""
+    anywhere: bool = False
+    """The accounts say where the mail server is."""
+    pass_tokens: bool = False
 
     @property
     def section(self) -> str:
@@ -139,13 +142,13 @@ class Proxy:
         self.path.write_text("\n".join(lines))
 
     def _server(self, listener: Listener) -> dict[str, str]:
-        options = {
-            "local_address": "127.0.0.1",
-            "server_address": "localhost",
-            "server_port": str(self.upstream_port(listener)),
-        }
-        if listener.upstream_starttls:
-            options["server_starttls"] = "True"
+        options = {"local_address": "127.0.0.1"}
+        if not listener.anywhere:
+            options |= {"server_address": "localhost", "server_port": str(self.upstream_port(listener))}
+            if listener.upstream_starttls:
+                options["server_starttls"] = "True"
+        if listener.pass_tokens:
+            options["pass_tokens"] = "True"
         if listener.security != "plain":
             options["local_certificate_path"] = str(self.world.certificate)
             options["local_key_path"] = str(self.world.key)

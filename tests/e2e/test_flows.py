@@ -6,6 +6,7 @@ import imaplib
 import re
 import urllib.parse
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from .clients import connect_imap, connect_smtp, message
 from .conftest import StartProxy
 from .oauth_server import CLIENT_SECRET, DEVICE_GRANT, PERSON_PASSWORD
 from .proxy import PASSWORD, Accounts, Proxy
+from .robot import PASSPHRASE
 from .world import World
 
 USER = "person@example.test"
@@ -254,6 +256,76 @@ def test_a_refused_client_is_for_the_administrator(start_proxy: StartProxy, acco
     proxy = start_proxy({user: accounts.client_credentials(secret="an old secret")})
     with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
         log_in(proxy, user)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS256"])
+@pytest.mark.parametrize("form", ["two files", "PKCS #12"])
+def test_a_certificate(start_proxy: StartProxy, accounts: Accounts, world: World, algorithm: str, form: str) -> None:
+    """``private_key_jwt``: the server verifies the signature, the audience, and that no assertion comes twice."""
+    user, robot = "robot@example.test", world.oauth.robot
+    options = {
+        **accounts.client_credentials(f"robot-{algorithm}", None),
+        "jwt_certificate_path": str(robot.pfx if form == "PKCS #12" else robot.certificate),
+        **({} if form == "PKCS #12" else {"jwt_key_path": str(robot.key)}),
+        "jwt_key_passphrase": "env:ROBOT_PASSPHRASE",
+        "jwt_algorithm": algorithm,
+    }
+    proxy = start_proxy({user: options}, "--debug", environment={"ROBOT_PASSPHRASE": PASSPHRASE})
+    log_in(proxy, user)
+    log_in(proxy, user)
+    assert world.oauth.requests() == {"total": 1, "client_credentials": 1}
+    assert PASSPHRASE not in proxy.running.output()
+    assert "eyJ" not in proxy.running.output(), "an assertion"
+    record = proxy.record(user)
+    assert "refresh_token" not in record
+    assert "client_secret_encrypted" not in record
+
+
+def test_another_algorithm_than_was_registered(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    user, robot = "robot@example.test", world.oauth.robot
+    options = {
+        **accounts.client_credentials("robot-PS256", None),
+        "jwt_certificate_path": str(robot.pfx),
+        "jwt_key_passphrase": "env:ROBOT_PASSPHRASE",
+    }
+    proxy = start_proxy({user: options}, environment={"ROBOT_PASSPHRASE": PASSPHRASE})
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+        log_in(proxy, user)
+
+
+def test_a_person_and_a_certificate(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    """The code and the refresh token are exchanged with assertions too."""
+    options = accounts.interactive(
+        client_id="robot-person",
+        jwt_certificate_path=str(world.oauth.robot.pfx),
+        jwt_key_passphrase="env:ROBOT_PASSPHRASE",
+    )
+    del options["client_secret"]
+    proxy = start_proxy({USER: options}, environment={"ROBOT_PASSPHRASE": PASSPHRASE})
+    world.oauth.mood(lifetime=300)  # to be refreshed with the next login
+    with ThreadPoolExecutor(1) as thread:
+        login = thread.submit(log_in, proxy)
+        assert world.oauth.browser().authorise(announced(proxy), USER).status == 200
+        login.result(20)
+    log_in(proxy)
+    requests = world.oauth.requests()
+    assert requests["authorization_code"] == 1
+    assert requests["refresh_token"] >= 1
+
+
+def test_a_projected_token(start_proxy: StartProxy, accounts: Accounts, world: World, tmp_path: Path) -> None:
+    """Somebody else proves who the application is, in a file that is read when a token is needed."""
+    user, path = "robot@example.test", tmp_path / "projected"
+    options = {**accounts.client_credentials("robot-RS256", None), "client_assertion": f"file:{path}"}
+    proxy = start_proxy({user: options}, "--debug")
+    with pytest.raises(imaplib.IMAP4.error, match=r"\[CONTACTADMIN\]"):
+        log_in(proxy, user)
+    assert not world.oauth.requests()
+    token = world.oauth.robot.projected("robot-RS256", world.oauth.token_url)
+    path.write_text(token)
+    log_in(proxy, user)
+    assert world.oauth.requests() == {"total": 1, "client_credentials": 1}
+    assert token not in proxy.running.output()
 
 
 def test_password_grant(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
