@@ -26,7 +26,7 @@ from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.qr import show_code
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
-from emailproxy.oauth.tokens import open_broker
+from emailproxy.oauth.tokens import TokenBroker, open_broker
 from emailproxy.oauth.watching import Watcher
 from emailproxy.reporting import Reporter
 from emailproxy.store.cached import CachedStore
@@ -79,6 +79,7 @@ class Proxy:
         self._hurrying = trio.Event()
         self._reloaded = trio.Event()
         self._listeners: ListenerSet | None = None
+        self._broker: TokenBroker | None = None
 
     @property
     def config(self) -> Config:
@@ -125,6 +126,7 @@ class Proxy:
             trio.open_nursery() as background,
         ):
             log.info("tokens are kept in %s", store.address)
+            self._broker = broker
             reporter = Reporter(lambda: self._config, records, broker, consents)
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
@@ -165,6 +167,8 @@ class Proxy:
         for warning in config.warnings:
             log.warning("%s", warning)
         self._config = config
+        if self._broker is not None:
+            self._broker.distrust()
         await self._listeners.apply(config.servers)
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()

@@ -41,7 +41,9 @@ NO_SERVER: Final = "There is no mail server for this account here."
 class Tokens(Protocol):
     """What a login needs of the token broker."""
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         """A token from memory, if nobody needs to be asked for one."""
         ...
 
@@ -100,7 +102,9 @@ async def log_in(
         raise _not_in_time(wait)
     refused: AccessToken | None = None
     while True:
-        token = services.tokens.at_hand(account, credentials.password) if refused is None else None
+        token: AccessToken | None = None
+        if refused is None:
+            token = services.tokens.at_hand(account, credentials.password, client=client, server=server)
         if token is None:
             with trio.move_on_after(wait):
                 token = await services.tokens.token(

@@ -35,7 +35,9 @@ SERVER = Server("IMAP-1993", MailProtocol.IMAP, 0, "imap.example.com", 993, loca
 class BrokenTokens:
     """A broker with a mistake in it."""
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         return None
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:

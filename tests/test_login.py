@@ -41,7 +41,9 @@ class ScriptedTokens:
         self.asked: list[tuple[str, Secret, str | None, str]] = []
         self.held: str | None = None
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         return AccessToken(Secret(self.held), 1e12) if self.held is not None else None
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:

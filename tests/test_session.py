@@ -49,7 +49,9 @@ class FakeTokens:
         self.never = False
         self.failure: FailureKind | None = None
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         return None
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:

@@ -15,12 +15,14 @@ from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.demonstration import demo
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
+from emailproxy.cli.passwords import passwords
 from emailproxy.cli.root import cli
+from emailproxy.cli.seal import seal
 from emailproxy.cli.stores import stores
 
 __all__ = ["Exit", "cli", "main"]
 
-for command in (accounts, authorise_command, check, doctor, sample_config, stores, cache, demo):
+for command in (accounts, authorise_command, check, doctor, sample_config, stores, cache, passwords, seal, demo):
     cli.add_command(command)
 for command in (copy, delete, doctor_of_stores, import_, status):
     cache.add_command(command)

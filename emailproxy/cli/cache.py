@@ -135,6 +135,7 @@ def _details(entry: Entry, address: str) -> list[tuple[str, str]]:
         ("client secret", octets(known["client_secret_encrypted_octets"])),
         ("sealed", moment(known["sealed"])),
         ("  with iterations", _iterations(known)),
+        *([("  with service key", str(known["sealed_by"]))] if known["sealed_by"] else []),
         ("last login", moment(known["last_activity"])),
         ("lease", _lease(known) or "none"),
     ]

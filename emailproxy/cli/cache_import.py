@@ -18,6 +18,7 @@ from emailproxy.importing import davmail, sasl_xoauth2
 from emailproxy.importing.sealing import PasswordMismatchError, is_in_use, sealed_record
 from emailproxy.importing.tokens import ForeignToken, ForeignTokenError
 from emailproxy.oauth.foreign import foreign
+from emailproxy.oauth.managing import is_managed
 from emailproxy.store.base import Record, Stored, StoreError
 
 __all__ = ["import_"]
@@ -96,6 +97,11 @@ def _import(flags: Flags, config: Config, token: ForeignToken, password_file: Pa
     existing, taken = answer(partial(_existing, flags, account.name))
     if existing is not None and is_in_use(existing.record) and not overwrite:
         return _refused(account.name, f"{taken} has a record of it already; --overwrite replaces that")
+    if existing is not None and is_managed(existing.record):
+        return _refused(
+            account.name,
+            f"it is a managed account, with app passwords; emailproxy passwords migrate --back {account.name} first",
+        )
     # An encrypted token tells a mistyped password by itself.
     password = mail_password(account.name, password_file, confirm=not token.needs_its_password)
     refresh_token = token.open(password)

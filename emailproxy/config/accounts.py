@@ -61,6 +61,9 @@ CACHED_OPTIONS: Final = frozenset(
         "last_activity",
         "lease_owner",
         "lease_until",
+        "sealed_by",
+        "app_passwords",
+        "app_passwords_used",
     }
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""

@@ -22,7 +22,17 @@ from emailproxy.store.base import StoreError, StoreUnavailableError
 __all__ = ["LATER", "Elsewhere"]
 
 LATER: Final = frozenset({"client_id", "client_secret"})
-SECRET: Final = frozenset({"client_secret", "local_key_path", "jwt_key_path", "jwt_key_passphrase", "notify_url"})
+SECRET: Final = frozenset(
+    {
+        "client_secret",
+        "local_key_path",
+        "jwt_key_path",
+        "jwt_key_passphrase",
+        "notify_url",
+        "seal_key",
+        "seal_key_previous",
+    }
+)
 """What nobody else may be able to read."""
 
 NEVER: Final = frozenset({"client_assertion"})

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from emailproxy.assertions.base import IssuerAddress
 from emailproxy.config.identity import Certificate
+from emailproxy.config.sealkey import SealKey
 from emailproxy.references.base import Fetched, Reference, Use
 from emailproxy.secret import Secret
 
@@ -220,6 +221,10 @@ class Settings:
     """Seconds that live sessions get when the proxy stops."""
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
+    seal_key: SealKey | None = None
+    """Seals the tokens of managed accounts."""
+    seal_key_previous: SealKey | None = None
+    """Opens what it sealed; such a record is sealed anew with `seal_key`."""
     trust_first_login: bool = False
     """An account whose flow needs no person takes the first password that comes, on every listener."""
     notify_command: tuple[str, ...] | None = None

@@ -103,6 +103,10 @@ class Reader:
         referred = self._options[name].referred if name in self._options else None
         return referred if isinstance(referred, Reference) else None
 
+    def is_fetched(self, name: str) -> bool:
+        """Whether the value was read from elsewhere."""
+        return name in self._options and isinstance(self._options[name].referred, Fetched)
+
     def placeholder(self, name: str) -> bool:
         """Whether the value is still the sample's."""
         return PLACEHOLDER in (self.text(name) or "")

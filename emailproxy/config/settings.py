@@ -8,6 +8,7 @@ from typing import Final
 from emailproxy.config.model import Settings
 from emailproxy.config.notifying import read_notify_command, read_notify_url
 from emailproxy.config.options import Findings, Option, Reader
+from emailproxy.config.sealing import read_seal_key
 from emailproxy.config.servers import DOCUMENTATION
 from emailproxy.config.syntax import Section
 
@@ -41,6 +42,8 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         login_wait=reader.seconds("login_wait", default.login_wait),
         drain=reader.seconds("drain", default.drain) or 0.0,
         secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
+        seal_key=read_seal_key(reader, "seal_key"),
+        seal_key_previous=read_seal_key(reader, "seal_key_previous"),
         trust_first_login=reader.boolean("trust_first_login"),
         notify_command=read_notify_command(reader),
         notify_url=read_notify_url(reader),

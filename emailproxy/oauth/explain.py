@@ -15,6 +15,7 @@ from emailproxy.store.base import (
 )
 
 __all__ = [
+    "became_managed",
     "failed",
     "no_store",
     "no_token",
@@ -22,6 +23,7 @@ __all__ = [
     "no_value",
     "too_many_checks",
     "unknown_account",
+    "wrong_app_password",
     "wrong_password",
 ]
 
@@ -41,6 +43,20 @@ def wrong_password(account: str, hint: str = "") -> LoginFailed:
     """The mail password does not open the stored tokens; nothing was changed."""
     detail = "the mail password is not the one that seals the stored tokens"
     return failed(FailureKind.WRONG_CREDENTIALS, account, f"{detail}; {hint}" if hint else detail)
+
+
+def wrong_app_password(account: str, why: str = "it is none of the account's app passwords") -> LoginFailed:
+    """The account is managed, and what the client sent lets nobody in, or not here and now."""
+    return failed(FailureKind.WRONG_CREDENTIALS, account, why)
+
+
+def became_managed(account: str) -> LoginFailed:
+    """The account changed between compatible and managed while a login was under way, which may write no more."""
+    return failed(
+        FailureKind.TEMPORARY,
+        account,
+        "it became a managed account, or ceased to be one, while this login was under way; log in again",
+    )
 
 
 def unknown_account(user: str) -> LoginFailed:

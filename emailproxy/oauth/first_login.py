@@ -13,7 +13,7 @@ from emailproxy.config.model import Settings
 from emailproxy.config.options import is_loopback
 from emailproxy.failures import FailureKind
 from emailproxy.oauth.explain import failed
-from emailproxy.oauth.vault import Login
+from emailproxy.oauth.opening import Login
 
 __all__ = ["check_first_login"]
 
@@ -51,4 +51,5 @@ def password_is_secret(login: Login, settings: Settings) -> bool:
         and login.flow.name == "client_credentials"
         and login.account.client_secret is None
         and not login.account.asserts
+        and not login.managed
     )

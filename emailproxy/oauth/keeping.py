@@ -192,8 +192,15 @@ class Keeper:
                 if fresh is None:
                     opened = replace(opened, version=None)
                     continue
+                converted = fresh.record.sealed_by != record.sealed_by
+                theirs = await reopen(fresh) if not replaces or record.sealed_by is not None else None
+                if theirs is not None and (converted or record.sealed_by is not None):
+                    # Their way to seal, and their app passwords, of which one may have been revoked just now.
+                    opened = replace(opened, digest=theirs.digest, key=theirs.key, passwords=theirs.passwords)
+                elif converted:
+                    self.forget(account)
+                    raise SupersededError from None
                 if not replaces:
-                    theirs = await reopen(fresh)
                     if _supersedes(fresh.record, record, opened.base):
                         if theirs is None:
                             self.forget(account)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hmac
 import logging
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
+from emailproxy.oauth.app_passwords import AppPasswords
 from emailproxy.oauth.endpoint import TokenResponse
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.passwords import PasswordDigest
-from emailproxy.oauth.sealing import SealingKey
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, Version
 
-__all__ = ["AHEAD", "LAST_CALL", "AccessToken", "Lease", "Opened", "lease_in", "open_stored"]
+__all__ = ["AHEAD", "LAST_CALL", "AccessToken", "Lease", "Opened", "RecordKey", "lease_in", "open_stored"]
 
 log = logging.getLogger("emailproxy.oauth")
 
@@ -42,6 +42,22 @@ class AccessToken:
         return refused is None or self.value != refused.value
 
 
+class RecordKey(Protocol):
+    """Opens and seals the values of one account's record."""
+
+    def seal(self, value: Secret) -> str:
+        """The text to store."""
+        ...
+
+    def open(self, sealed: str) -> Secret | None:
+        """The sealed value; None: this key did not seal it."""
+        ...
+
+    def stamped(self, record: Record) -> Record:
+        """`record`, bearing what tells which key that was."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """Whose turn it is to refresh, and how long (`emailproxy.oauth.turns`)."""
@@ -56,8 +72,8 @@ class Opened:
     """An account's record, opened. A new object for every change; the broker holds the latest."""
 
     digest: PasswordDigest
-    """The password that opens it."""
-    key: SealingKey
+    """The password that opens it; of a managed account: what stands for any of its app passwords."""
+    key: RecordKey
     base: Record
     """What the store has under `version`; what we do not know or cannot open is carried over from here."""
     version: Version | None
@@ -75,6 +91,10 @@ class Opened:
     issued: int | None = None
     """Unix time when the provider gave the refresh token, or was first seen to accept it; None: unknown."""
     lease: Lease | None = None
+    passwords: AppPasswords = AppPasswords()  # noqa: RUF009 - frozen
+    """Of a managed account."""
+    used: str | None = None
+    """When they were last used."""
 
     def belongs_to(self, digest: PasswordDigest) -> bool:
         """Whether `digest` is the password's, in constant time."""
@@ -109,9 +129,7 @@ class Opened:
         """What to store; `client_secret` replaces the sealed one there is. An unchanged value keeps its text."""
         base = self.base
         secret = client_secret or self.client_secret
-        return Record(
-            token_salt=self.key.salt_text,
-            token_iterations=self.key.iterations,
+        record = Record(
             access_token=self._seal(self.access.value, base.access_token) if self.access else None,
             access_token_expiry=int(self.access.expires_at) if self.access else None,
             refresh_token=self._seal(self.refresh, base.refresh_token) if self.refresh else None,
@@ -123,7 +141,10 @@ class Opened:
             refresh_token_issued=self.issued if self.refresh else None,
             lease_owner=self.lease.owner if self.lease else None,
             lease_until=self.lease.until if self.lease else None,
+            app_passwords=self._seal(self.passwords.text, base.app_passwords) if self.passwords.entries else None,
+            app_passwords_used=self.used,
         )
+        return self.key.stamped(record)
 
     def _seal(self, value: Secret, before: str | None) -> str:
         """The text of `value`: the one `before`, if that opens to it. Sealing anew would look like a change."""
@@ -135,14 +156,14 @@ def lease_in(record: Record) -> Lease | None:
     return Lease(record.lease_owner, record.lease_until or 0) if record.lease_owner else None
 
 
-def open_stored(account: str, stored: Stored, digest: PasswordDigest, key: SealingKey) -> Opened:
+def open_stored(account: str, stored: Stored, digest: PasswordDigest, key: RecordKey) -> Opened:
     """Open `stored` with the key that its password check found. A value that does not open counts as absent."""
     record = stored.record
 
     def open_value(name: str, sealed: str | None) -> Secret | None:
         value = key.open(sealed) if sealed else None
         if sealed and value is None:
-            log.warning("account %s: %s does not open with the mail password and is ignored", foreign(account), name)
+            log.warning("account %s: %s does not open with the same key and is ignored", foreign(account), name)
         return value
 
     access = open_value("access_token", record.access_token)
@@ -156,4 +177,5 @@ def open_stored(account: str, stored: Stored, digest: PasswordDigest, key: Seali
         client_secret=open_value("client_secret_encrypted", record.client_secret_encrypted),
         issued=record.refresh_token_issued,
         lease=lease_in(record),
+        used=record.app_passwords_used,
     )

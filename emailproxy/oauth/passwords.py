@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, NewType
+from typing import Final, NewType, TypeVar, TypeVarTuple, Unpack
 
 import trio
 from cryptography.fernet import Fernet
@@ -24,6 +24,9 @@ from emailproxy.oauth.shares import OURS, Shares
 from emailproxy.secret import Secret
 
 __all__ = ["PasswordDigest", "Passwords"]
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 PasswordDigest = NewType("PasswordDigest", bytes)
 """Stands for one account and one password, in this process only."""
@@ -71,7 +74,7 @@ class Passwords:
         return PasswordDigest(hashlib.blake2b(message, key=self._process_key, digest_size=32).digest())
 
     @contextmanager
-    def _check(self, digest: PasswordDigest) -> Iterator[trio.Lock]:
+    def alone(self, digest: PasswordDigest) -> Iterator[trio.Lock]:
         """The lock of those who bring this password now."""
         check = self._checks.setdefault(digest, _Check())
         check.waiting += 1
@@ -112,7 +115,7 @@ class Passwords:
         key = self._known(digest, salt, candidates, sealed)
         if key is not None or self.known_wrong(digest, salt):
             return key
-        with self._check(digest) as lock:
+        with self.alone(digest) as lock:
             async with lock:
                 key = self._known(digest, salt, candidates, sealed)
                 if key is not None or self.known_wrong(digest, salt):
@@ -124,7 +127,7 @@ class Passwords:
                             self._keep(digest, key)
                             self.shares.prove(network)
                             return key
-                self._remember_wrong(digest, salt)
+                self.remember_wrong(digest, salt)
                 return None
 
     async def pretend(self, account: str, password: Secret, *, candidates: tuple[int, ...], network: str) -> None:
@@ -143,7 +146,7 @@ class Passwords:
 
     def judge_wrong(self, digest: PasswordDigest) -> None:
         """The provider refused this password; do not ask again so soon, which might lock the mailbox."""
-        self._remember_wrong(digest, BY_PROVIDER)
+        self.remember_wrong(digest, BY_PROVIDER)
 
     async def new_key(self, account: str, password: Secret, *, salt: bytes, iterations: int) -> SealingKey:
         """A key to seal with; remembered, so that the next login of this password need not derive it.
@@ -157,6 +160,15 @@ class Passwords:
                 key = await self._derive(password, salt, iterations)
             self._keep(digest, key)
         return key
+
+    async def in_turn(self, network: str, check: Callable[[Unpack[Args]], T], *arguments: *Args) -> T:
+        """What `check` says, which is slow and blocks: in a thread, when it is the turn of `network`.
+
+        Raises:
+            TooManyChecksError: too many other passwords from there are waiting already.
+        """
+        async with self.shares.turn(network):
+            return await trio.to_thread.run_sync(check, *arguments, limiter=self._limiter)
 
     async def _derive(self, password: Secret, salt: bytes, iterations: int) -> SealingKey:
         return await trio.to_thread.run_sync(derive_key, password, salt, iterations, limiter=self._limiter)
@@ -181,7 +193,8 @@ class Passwords:
         del self._wrong[digest, salt]
         return False
 
-    def _remember_wrong(self, digest: PasswordDigest, salt: bytes) -> None:
+    def remember_wrong(self, digest: PasswordDigest, salt: bytes) -> None:
+        """This password was held against the record with this salt, or mark, in vain."""
         self._wrong[digest, salt] = trio.current_time()
         while len(self._wrong) > MAX_WRONG:
             self._wrong.popitem(last=False)

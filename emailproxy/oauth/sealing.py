@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -53,7 +53,7 @@ class Iterations:
 
 @dataclass(frozen=True, slots=True)
 class SealingKey:
-    """A derived key: opens and seals in microseconds. It holds the key, never the password."""
+    """A key that was derived from a mail password: opens and seals in microseconds. It holds no password."""
 
     salt: bytes
     iterations: int
@@ -69,6 +69,10 @@ class SealingKey:
             return Secret.from_octets(self._fernet.decrypt(sealed.encode("utf-8", "replace")))
         except InvalidToken:
             return None
+
+    def stamped(self, record: Record) -> Record:
+        """`record`, bearing what is needed to derive this key again."""
+        return replace(record, token_salt=self.salt_text, token_iterations=self.iterations, sealed_by=None)
 
     @property
     def salt_text(self) -> str:

@@ -114,12 +114,18 @@ class TokenBroker:
         """The accounts whose refresh token the provider refused for good, and why."""
         return self._vault.keeper.refused
 
-    def at_hand(self, account: Account, password: Secret) -> AccessToken | None:
+    def at_hand(
+        self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
+    ) -> AccessToken | None:
         """A token from memory, if `password` is right and the token good for a while; the common case of a login.
 
         None decides nothing: ask `token`.
         """
-        opened = self._vault.trusted(account.name, password) if account.oauth2_flow in self._flows else None
+        flow = self._flows.get(account.oauth2_flow)
+        if flow is None:
+            return None
+        digest = self._vault.passwords.digest(account.name, password)
+        opened = self._vault.trusted(Login(account, flow, password, digest, client, server))
         held = opened.access if opened is not None else None
         return held if held is not None and held.serves(self._now(), AHEAD, None) else None
 
@@ -163,13 +169,17 @@ class TokenBroker:
         """
         login = self._login(account, password, "", None)
         try:
-            await self._vault.open(login, fresh=True, certain=True)
+            login = login.admitted(await self._vault.open(login, fresh=True, certain=True))
         except WrongPasswordError as error:
             if not replace or self._seals_client_secret(login, error.record):
                 hint = "and the client secret is sealed with that password too" if replace else ""
                 raise wrong_password(login.name, hint) from None
             again = True
         return await (self._ask_for_grant(login, replaces=False).wait() if again else self._answer(login, None))
+
+    def distrust(self) -> None:
+        """Ask the store at the next login of each account: a person has changed something."""
+        self._vault.distrust()
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
@@ -195,6 +205,7 @@ class TokenBroker:
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
+        login = login.admitted(opened)
         held = opened.access if opened is not None else None
         if opened is not None and held is not None and held.serves(self._now(), margin(login, opened), refused):
             return held
@@ -269,6 +280,7 @@ class TokenBroker:
     async def _obtain(self, login: Login, refused: AccessToken | None) -> AccessToken:
         """What one flight does."""
         opened = await self._open(login, fresh=True)
+        login = login.admitted(opened)
         spare: AccessToken | None = None
         if opened is not None:
             if opened.access is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import Final, NoReturn
@@ -17,16 +17,18 @@ from typing import Final, NoReturn
 import trio
 
 from emailproxy.addresses import host_of, network_of
-from emailproxy.config.model import Account, SealedSecret, Server, Settings
-from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.config.model import Settings
+from emailproxy.failures import LoginFailed
+from emailproxy.oauth.compatible import Compatible
 from emailproxy.oauth.endpoint import TokenResponse
-from emailproxy.oauth.explain import failed, no_store, too_many_checks, unknown_account, wrong_password
-from emailproxy.oauth.flows.base import Flow
+from emailproxy.oauth.explain import no_store, too_many_checks, unknown_account, wrong_password
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
-from emailproxy.oauth.opened import AHEAD, AccessToken, Opened, open_stored
-from emailproxy.oauth.passwords import PasswordDigest, Passwords
-from emailproxy.oauth.sealing import Iterations, SealingKey, check_value, new_salt, parse_salt
+from emailproxy.oauth.managed import Managed
+from emailproxy.oauth.opened import AHEAD, AccessToken, Opened
+from emailproxy.oauth.opening import Login, Opening, WrongPasswordError
+from emailproxy.oauth.passwords import Passwords
+from emailproxy.oauth.sealing import Iterations
 from emailproxy.oauth.shares import TooManyChecksError
 from emailproxy.references.base import Reference
 from emailproxy.secret import Secret
@@ -44,38 +46,6 @@ TRUST_BILLED_SECONDS: Final = 3600.0
 """The same for secret managers, which bill every read and have quotas: a thousand accounts that are polled every five
 minutes would read nine million times a month. It is what an access token lives anyway, which whoever had the old
 password may hold; and a flight, which most accounts have once an hour, always asks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who wants a token, and with what."""
-
-    account: Account
-    flow: Flow
-    password: Secret
-    digest: PasswordDigest
-    client: str
-    """Where it comes from."""
-    server: Server | None = None
-    """The listener that it comes through; None: the proxy itself asks."""
-
-    @property
-    def name(self) -> str:
-        """The account's, as the store knows it."""
-        return self.account.name
-
-    @property
-    def network(self) -> str:
-        """The client's, which gets a share of what checks cost."""
-        return network_of(host_of(self.client))
-
-
-class WrongPasswordError(Exception):
-    """The password does not open the record, which stays as it is."""
-
-    def __init__(self, record: Record) -> None:
-        super().__init__("the password does not open the record")
-        self.record = record
 
 
 class Vault:
@@ -99,10 +69,11 @@ class Vault:
     ) -> None:
         self.passwords = Passwords()
         self.keeper = Keeper(records, nursery, now)
+        self._compatible = Compatible(self.passwords, iterations)
+        self._managed = Managed(self.passwords, settings, now)
         self._records = records
         self._nursery = nursery
         self._settings = settings
-        self._iterations = iterations
         self._now = now
         self._rotating: set[str] = set()
         self._seen: dict[str, float] = {}
@@ -110,14 +81,14 @@ class Vault:
     def held(self, login: Login) -> Opened | None:
         """What is in memory for this account, if this password opens it."""
         held = self.keeper.latest(login.name)
-        return held if held is not None and held.belongs_to(login.digest) else None
+        return held if held is not None and self._way(held.base).matches(login, held) else None
 
-    def trusted(self, account: str, password: Secret) -> Opened | None:
+    def trusted(self, login: Login) -> Opened | None:
         """What is in memory, if this password opens it and the store need not be asked about it yet."""
-        latest = self.keeper.latest(account)
-        if latest is None or not (latest.unsaved or self._is_trusted(account, latest)):
+        latest = self.keeper.latest(login.name)
+        if latest is None or not (latest.unsaved or self._is_trusted(login.name, latest)):
             return None
-        return latest if latest.belongs_to(self.passwords.digest(account, password)) else None
+        return latest if self._way(latest.base).matches(login, latest) else None
 
     def _is_trusted(self, account: str, opened: Opened) -> bool:
         """Whether memory answers a login without a look into the store."""
@@ -126,6 +97,10 @@ class Vault:
             return age < TRUST_SECONDS
         # Without a good access token there is a flight, which reads anyway.
         return age < TRUST_BILLED_SECONDS or opened.access is None or not opened.access.serves(self._now(), AHEAD, None)
+
+    def distrust(self) -> None:
+        """Ask the store at the next login of each account: a person has changed something."""
+        self._seen.clear()
 
     async def open(self, login: Login, *, fresh: bool = False, certain: bool = False) -> Opened | None:
         """The account's opened record; None if there is nothing sealed that a password could be held against.
@@ -142,15 +117,14 @@ class Vault:
         latest = self.keeper.latest(login.name)
         if latest is not None and latest.unsaved:
             # What the store has is older than what we hold, its password perhaps as well.
-            if latest.belongs_to(login.digest):
-                return latest
-            raise WrongPasswordError(latest.base)
+            await self._way(latest.base).check(login, latest)
+            return latest
         if latest is not None and not fresh and self._is_trusted(login.name, latest):
-            if latest.belongs_to(login.digest):
+            way = self._way(latest.base)
+            if way.matches(login, latest):
                 await trio.lowlevel.checkpoint()
                 return latest
-            if self.passwords.known_wrong(login.digest, latest.key.salt):
-                raise WrongPasswordError(latest.base)
+            way.refuse_again(login, latest)
         try:
             stored = await (self._records.load_fresh if fresh else self._records.load)(login.name)
         except StoreError as error:
@@ -167,21 +141,15 @@ class Vault:
         if stored is None:
             if latest is not None and not latest.unsaved:
                 self.keeper.forget(login.name)
-            await self._check_inherited(login)
+            await self._compatible.check_inherited(login)
             return None
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
             self._seen[login.name] = trio.current_time()
             return held
-        if check_value(stored.record) is None:
-            await self._check_inherited(login)
-            return None
-        if parse_salt(stored.record.token_salt) is None:
-            _complain_of_salt(login)
-            return None
-        opened = await self._unlock(login, stored)
+        opened = await self._way(stored.record).open(login, stored)
         if opened is None:
-            raise WrongPasswordError(stored.record)
+            return None
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
             return held  # another login was faster
@@ -189,17 +157,19 @@ class Vault:
             opened = opened.joined(held, self._now())
         self.keeper.hold(login.name, opened)
         self._seen[login.name] = trio.current_time()
-        self._rotate_later(login, opened)
+        self._rotate_later(login.admitted(opened), opened)
         return opened
 
+    def _way(self, record: Record) -> Opening:
+        """How `record` is opened and sealed."""
+        return self._compatible if record.sealed_by is None else self._managed
+
     async def _unlock(self, login: Login, stored: Stored) -> Opened | None:
-        """Open `stored`; None if another password seals it."""
-        record = stored.record
-        salt, sealed = parse_salt(record.token_salt), check_value(record)
-        if salt is None or sealed is None:
+        """Open a record that somebody else wrote meanwhile; None if this login cannot."""
+        try:
+            return await self._way(stored.record).open(login, stored)
+        except (WrongPasswordError, LoginFailed):
             return None
-        key = await self._key_of(login, salt, self._iterations.candidates(record.token_iterations), sealed)
-        return open_stored(login.name, stored, login.digest, key) if key is not None else None
 
     async def inherited_secret(self, login: Login) -> Secret | None:
         """The client secret that a catch-all template holds for this account, opened; None if there is none.
@@ -207,46 +177,7 @@ class Vault:
         Raises:
             LoginFailed: it is sealed with another password than this account's.
         """
-        inherited = login.account.inherited_secret
-        if inherited is None:
-            return None
-        secret = await self._unlock_inherited(login, inherited)
-        if secret is None:
-            raise failed(
-                FailureKind.MISCONFIGURED,
-                login.name,
-                "the client secret in the catch-all section is sealed with another password than this account's",
-            )
-        return secret
-
-    async def _check_inherited(self, login: Login) -> None:
-        """An account without a record of its own: the password must open what it inherits, or it is wrong."""
-        inherited = login.account.inherited_secret
-        if inherited is None or login.account.client_secret is not None:
-            return
-        if await self._unlock_inherited(login, inherited) is None:
-            raise WrongPasswordError(Record(client_secret_encrypted=inherited.value))
-
-    async def _unlock_inherited(self, login: Login, inherited: SealedSecret) -> Secret | None:
-        salt = parse_salt(inherited.token_salt)
-        if salt is None:
-            raise failed(FailureKind.MISCONFIGURED, login.name, "token_salt in the catch-all section is no base64")
-        key = await self._key_of(login, salt, self._iterations.candidates(inherited.token_iterations), inherited.value)
-        return key.open(inherited.value) if key is not None else None
-
-    async def _key_of(self, login: Login, salt: bytes, candidates: tuple[int, ...], sealed: str) -> SealingKey | None:
-        """The key of the login's password that opens `sealed`; None if the password is wrong."""
-        try:
-            return await self.passwords.unlock(
-                login.name,
-                login.password,
-                salt=salt,
-                candidates=candidates,
-                sealed=sealed,
-                network=login.network,
-            )
-        except TooManyChecksError:
-            raise too_many_checks(login.name) from None
+        return await self._compatible.inherited_secret(login)
 
     async def refuse_unknown(self, user: str, password: Secret, client: str) -> NoReturn:
         """Refuse a login of `user`, who has no account, in the words and the time of a wrong password.
@@ -254,9 +185,9 @@ class Vault:
         Raises:
             LoginFailed: always.
         """
-        candidates = self._iterations.candidates(self._iterations.current)
+        way = self._compatible if self._settings().seal_key is None else self._managed
         try:
-            await self.passwords.pretend(user, password, candidates=candidates, network=network_of(host_of(client)))
+            await way.pretend(user, password, network_of(host_of(client)))
         except TooManyChecksError:
             raise too_many_checks(user) from None
         raise unknown_account(user)
@@ -287,14 +218,7 @@ class Vault:
         latest, held = self.keeper.latest(login.name), self.held(login)
         known = stored.record if stored is not None else latest.base if latest is not None else Record()
         version = stored.version if stored is not None else latest.version if latest is not None else None
-        target = self._iterations.target(known.token_iterations)
-        if held is not None:
-            key = held.key if held.key.iterations >= target else await self._new_key(login, held.key.salt, target)
-            opened = replace(held, key=key, base=known, version=version)
-        else:
-            opened = Opened(
-                login.digest, await self._new_key(login, _first_salt(login.account), target), known, version
-            )
+        opened = await self._way(known).sealing(login, known, version, held)
         if login.flow.interactive and response.refresh_token is None:
             log.warning(
                 "account %s: the provider gave no refresh token, so a person is asked again when the token expires; "
@@ -307,15 +231,13 @@ class Vault:
         assert kept.access is not None
         return kept.access
 
-    async def _new_key(self, login: Login, salt: bytes, iterations: int) -> SealingKey:
-        return await self.passwords.new_key(login.name, login.password, salt=salt, iterations=iterations)
-
     async def _keep(self, login: Login, opened: Opened, *, replaces: bool = False, at_once: bool = False) -> Opened:
         """Store before use (`emailproxy.oauth.keeping`)."""
-        held = self.held(login)
-        if held is not None and held.key.salt == opened.key.salt and held.key.iterations > opened.key.iterations:
+        held, way = self.held(login), self._way(opened.base)
+        if held is not None and self._way(held.base) is way and way.is_outdated(opened) and not way.is_outdated(held):
             # Sealed anew while the request was under way.
             opened = replace(opened, key=held.key, version=held.version)
+        opened = way.noted(login.name, opened)
         plain = login.account.client_secret
         if isinstance(plain, Reference):
             # It is followed at each use. What was sealed before is out of date, and must not bring the file store to
@@ -334,42 +256,24 @@ class Vault:
             raise wrong_password(login.name, "it was changed in another process meanwhile") from None
 
     def _rotate_later(self, login: Login, opened: Opened) -> None:
-        """Seal a record of an older iteration count with the current one, once, behind the login."""
-        target = self._iterations.target(opened.base.token_iterations)
-        if opened.key.iterations < target and login.name not in self._rotating:
+        """Seal a record of an older key, or of fewer iterations, with the newest, once, behind the login."""
+        if self._way(opened.base).is_outdated(opened) and login.name not in self._rotating:
             self._rotating.add(login.name)
-            self._nursery.start_soon(self._rotate, login, target)
+            self._nursery.start_soon(self._rotate, login)
 
-    async def _rotate(self, login: Login, target: int) -> None:
+    async def _rotate(self, login: Login) -> None:
         try:
             held = self.held(login)
             if held is None:
                 return
-            key = await self._new_key(login, held.key.salt, target)
+            way = self._way(held.base)
+            key = await way.newest_key(login, held)
             held = self.held(login)  # it may have been refreshed meanwhile
-            if held is None or held.key.iterations >= target:
+            if key is None or held is None or self._way(held.base) is not way or not way.is_outdated(held):
                 return
-            log.info("account %s: sealing stored values with %d iterations", foreign(login.name), target)
+            log.info("account %s: sealing stored values with the newest key", foreign(login.name))
             await self._keep(login, replace(held, key=key))
         except LoginFailed as error:
             log.info("account %s: not sealed anew: %s", foreign(login.name), error)
         finally:
             self._rotating.discard(login.name)
-
-
-def _first_salt(account: Account) -> bytes:
-    """The salt of an account's first record: a fresh one, but for an account that inherits a sealed secret.
-
-    That one gets the secret's, since the classic proxy opens an account's values and what it inherits with one key.
-    """
-    inherited = account.inherited_secret
-    shared = parse_salt(inherited.token_salt) if inherited is not None and account.client_secret is None else None
-    return shared or new_salt()
-
-
-def _complain_of_salt(login: Login) -> None:
-    """Sealed values without a usable salt: no password opens them, so none can be wrong."""
-    problem = "token_salt is missing or no base64, so no password opens the stored values"
-    if not (login.flow.interactive or login.flow.provider_checks_password):
-        raise failed(FailureKind.MISCONFIGURED, login.name, f"{problem}; remove them from the account")
-    log.warning("account %s: %s; asking for new ones", foreign(login.name), problem)

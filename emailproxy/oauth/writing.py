@@ -57,4 +57,5 @@ def urgency(opened: Opened, record: Record, kind: RefreshTokens, now: float) -> 
 
 
 def _other_than_tokens(record: Record) -> Record:
-    return lasting(replace(record, refresh_token=None, refresh_token_issued=None))
+    # When an app password was last used is not worth a write of its own: it rides along with the next.
+    return lasting(replace(record, refresh_token=None, refresh_token_issued=None, app_passwords_used=None))

@@ -53,6 +53,12 @@ class Record:
     """The replica whose turn it is to refresh; only for accounts whose refresh tokens may be used once."""
     lease_until: int | None = None
     """Unix time, seconds, when that turn ends."""
+    sealed_by: str | None = None
+    """Which service key sealed it; None: the mail password did. An account whose record bears this is managed."""
+    app_passwords: str | None = None
+    """The managed account's app passwords, sealed."""
+    app_passwords_used: str | None = None
+    """When each of them was last used; written along with something else, so that it may lag behind."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, str]) -> Record:
@@ -85,7 +91,8 @@ RECORD_OPTIONS: Final[tuple[str, ...]] = tuple(f.name for f in fields(Record))
 
 CACHED_OPTIONS: Final[tuple[str, ...]] = tuple(name for name in RECORD_OPTIONS if name != "refresh_token_issued")
 """What the configuration file, a file of its own and the classic proxy's document may hold: the only option names that
-the proxy ever writes there. The two of the lease appear only where an account's refresh tokens may be used once."""
+the proxy ever writes there. The two of the lease appear only where an account's refresh tokens may be used once, the
+last three only of managed accounts."""
 
 _NUMBERS: Final = frozenset(
     {"token_iterations", "access_token_expiry", "last_activity", "refresh_token_issued", "lease_until"}

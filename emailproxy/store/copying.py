@@ -150,7 +150,9 @@ def is_kept(record: Record, found: Record) -> bool:
 
 
 _LEASES: Final = frozenset({"lease_owner", "lease_until"})
-_LEFT_OUT: Final = frozenset({"access_token", "access_token_expiry", "last_activity", "refresh_token_issued"})
+_LEFT_OUT: Final = frozenset(
+    {"access_token", "access_token_expiry", "last_activity", "refresh_token_issued", "app_passwords_used"}
+)
 """What secret managers do not keep, or the classic proxy's formats do not have."""
 
 
@@ -169,7 +171,7 @@ def _is_later(one: int | None, other: int | None) -> bool:
 
 
 def _last_change(record: Record) -> int | None:
-    values = (record.refresh_token, record.access_token, record.client_secret_encrypted)
+    values = (record.refresh_token, record.access_token, record.client_secret_encrypted, record.app_passwords)
     times = [*(sealed_at(value) for value in values), record.last_activity]
     return max((time for time in times if time is not None), default=None)
 

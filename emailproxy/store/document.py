@@ -24,6 +24,8 @@ from emailproxy.store.base import Record, StoreContentError, StoreTooLargeError
 __all__ = ["account_hash", "check_ours", "decode", "encode", "lasting"]
 
 FORMAT: Final = 1
+MANAGED_FORMAT: Final = 2
+"""Of managed accounts: a version that does not know them would take their records for its own, and lose them."""
 
 
 def lasting(record: Record) -> Record:
@@ -44,7 +46,8 @@ def encode(account: str, record: Record, *, limit: int, where: str) -> str:
         StoreTooLargeError: the document does not fit.
         StoreContentError: the name or a value is no text that UTF-8 can hold.
     """
-    document = {"v": FORMAT, "account": account, "record": lasting(record).to_options()}
+    version = FORMAT if record.sealed_by is None else MANAGED_FORMAT
+    document = {"v": version, "account": account, "record": lasting(record).to_options()}
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     try:
         size = len(text.encode())
@@ -81,9 +84,10 @@ def check_ours(account: str, text: str, *, where: str) -> dict[str, str]:
         raise StoreContentError(
             f"{where}: what is kept for {account} was not written by emailproxy; it is left as it is"
         )
-    if document["v"] != FORMAT:
+    if document["v"] not in (FORMAT, MANAGED_FORMAT):
         raise StoreContentError(
-            f"{where}: the record of {account} has format {document['v']!r:.20}; this version reads {FORMAT}: upgrade"
+            f"{where}: the record of {account} has format {document['v']!r:.20}; this version reads {FORMAT} and "
+            f"{MANAGED_FORMAT}: upgrade"
         )
     if document.get("account") != account:
         raise StoreContentError(f"{where}: what is kept for {account} belongs to another account; it is left as it is")

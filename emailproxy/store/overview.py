@@ -29,6 +29,7 @@ _PLAIN: Final = frozenset(
         "last_activity",
         "lease_owner",
         "lease_until",
+        "sealed_by",
     }
 )
 """Fields that may be shown. Every other one, of today or to come, is shown by its size."""

@@ -18,7 +18,7 @@ from .support import account, file_store, loaded, record, run
 
 @pytest.fixture
 def tokens(tmp_path: Path) -> Path:
-    file_store(tmp_path / "tokens", ada=record(client_secret_encrypted="sealed"), bob=record())
+    file_store(tmp_path / "tokens", ada=record(client_secret_encrypted="sealed-value"), bob=record())
     return tmp_path / "tokens"
 
 

@@ -98,7 +98,7 @@ def test_foreign_content(text: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"v": 2}, "upgrade"),
+        ({"v": 3}, "upgrade"),
         ({"account": "c@d"}, "another account"),
         ({"record": {"token_iterations": "x"}}, "damaged"),
     ],
