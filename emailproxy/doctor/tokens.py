@@ -25,6 +25,7 @@ from emailproxy.oauth.flows.base import Flow, Grant
 from emailproxy.oauth.flows.registry import FLOWS
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Records
+from emailproxy.oauth.managing import is_managed
 from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.oauth.sealing import Iterations, check_value
 from emailproxy.oauth.tokens import TokenBroker, open_broker
@@ -46,13 +47,15 @@ class Kept:
     """What the store has of an account."""
 
     sealed: bool
-    """There is something that the mail password must open."""
+    """There is something that the mail password, or an app password, must open."""
 
 
 async def kept_of(records: CachedStore, account: str) -> Kept:
     """Look into the store. Raises StoreError."""
     stored = await records.load_fresh(account)
-    return Kept(sealed=stored is not None and check_value(stored.record) is not None)
+    if stored is None:
+        return Kept(sealed=False)
+    return Kept(sealed=is_managed(stored.record) or check_value(stored.record) is not None)
 
 
 @asynccontextmanager

@@ -62,7 +62,7 @@ def test_each_row(claims: dict[str, object], expected: Cause) -> None:
 
 
 def test_an_application_without_any_permission() -> None:
-    claims = {name: value for name, value in APPLICATION.items() if name != "roles"}
+    claims: dict[str, object] = {name: value for name, value in APPLICATION.items() if name != "roles"}
     assert causes(claims) == list(NO_PERMISSION.values())
     assert "none at all" in judge_claims(claims, {"ada@example.com"}, ["IMAP"], NOW)[0].told
 

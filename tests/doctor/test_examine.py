@@ -98,8 +98,9 @@ async def test_a_wrong_mail_password_changes_nothing_and_asks_nobody(tmp_path: P
         patient.write()
         before = patient.path.read_text()
         assert await patient.examine(password=Secret("another password")) == 1
-        assert patient.finding("token").cause is not None
-        assert patient.finding("token").cause.name == "wrong-mail-password"
+        cause = patient.finding("token").cause
+        assert cause is not None
+        assert cause.name == "wrong-mail-password"
         assert patient.path.read_text() == before
         assert patient.provider.counters.authorizations == 0
         assert patient.provider.counters.token_requests == {"": 1}

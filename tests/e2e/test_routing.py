@@ -143,6 +143,11 @@ def passing(start_proxy: StartProxy, accounts: Accounts) -> Proxy:
     return start_proxy({BOB: accounts.authorised(BOB)}, "--debug", listeners=listeners)
 
 
+def pop_command(pop: poplib.POP3, line: str) -> None:
+    """What poplib has no method for. Raises error_proto unless the answer is +OK."""
+    pop._shortcmd(line)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
 def test_a_clients_own_token(passing: Proxy, world: World, mechanism: str) -> None:
     """ADA has no section here."""
@@ -157,8 +162,7 @@ def test_a_clients_own_token(passing: Proxy, world: World, mechanism: str) -> No
         assert imap.select("INBOX")[0] == "OK"
     with connect_pop(passing) as pop:
         assert mechanism in pop.capa()["SASL"]
-        pop._putcmd(f"AUTH {mechanism} {base64.b64encode(good).decode()}")
-        assert pop._getresp().startswith(b"+OK")
+        pop_command(pop, f"AUTH {mechanism} {base64.b64encode(good).decode()}")
         pop.quit()
     with connect_smtp(passing) as smtp:
         smtp.ehlo()
@@ -179,4 +183,4 @@ def test_nothing_is_passed_by_default(proxy: Proxy, user: str, world: World) -> 
     with connect_imap(proxy) as imap, pytest.raises(imaplib.IMAP4.error, match="Unsupported mechanism"):
         imap.authenticate("XOAUTH2", lambda _: token_response(user, token, "XOAUTH2"))
     with connect_pop(proxy) as pop, pytest.raises(poplib.error_proto, match="Unsupported mechanism"):
-        pop._shortcmd("AUTH XOAUTH2")
+        pop_command(pop, "AUTH XOAUTH2")

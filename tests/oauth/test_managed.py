@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import trio
@@ -76,24 +77,24 @@ async def test_a_login_costs_one_hash_in_a_process_and_a_wrong_one_too(
 async def test_the_fast_path_knows_the_limits_too(autojump_clock: MockClock, hashes: list[str | None]) -> None:
     limited = entry(PHONE, "phone", protocols=("SMTP",), networks=("192.0.2.0/24",), expires=EPOCH + 100)
     async with world(record=managed_record(limited), settings=MANAGED) as w:
-        here = {"client": "192.0.2.9:4711", "server": SMTP}
-        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is None  # type: ignore[arg-type]
+        here: dict[str, Any] = {"client": "192.0.2.9:4711", "server": SMTP}
+        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is None
         assert await token(w, PHONE, **here) == "old-access"
-        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is not None  # type: ignore[arg-type]
-        assert w.broker.at_hand(ACCOUNT, WRONG, **here) is None  # type: ignore[arg-type]
+        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is not None
+        assert w.broker.at_hand(ACCOUNT, WRONG, **here) is None
         for changes, words in (
             ({"server": IMAP}, "good for SMTP only"),
             ({"client": "[2001:db8::1]:4711"}, "good in 192.0.2.0/24 only"),
             ({"client": "198.51.100.1:4711"}, "good in 192.0.2.0/24 only"),
         ):
             elsewhere = here | changes
-            assert w.broker.at_hand(ACCOUNT, PHONE, **elsewhere) is None  # type: ignore[arg-type]
+            assert w.broker.at_hand(ACCOUNT, PHONE, **elsewhere) is None
             refused = (await failure(w, PHONE, **elsewhere)).failure
             assert refused.kind is FailureKind.WRONG_CREDENTIALS
             assert words in refused.detail
             assert refused.text == (await failure(w, WRONG, **here)).failure.text, "the client is not told why"
         await trio.sleep(101)
-        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is None  # type: ignore[arg-type]
+        assert w.broker.at_hand(ACCOUNT, PHONE, **here) is None
         assert "expired on" in (await failure(w, PHONE, **here)).failure.detail
 
 

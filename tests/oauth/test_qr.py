@@ -67,15 +67,16 @@ async def test_not_where_a_telephone_could_not_end_it() -> None:
 
 
 async def test_a_running_proxy_shows_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     one = pending()
     show_code(one)
-    shown = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    shown = terminal.getvalue()
     assert "█" in shown
     one.announcements += 1
     show_code(one)
     show_code(pending("https://mail.example.com/done", None))
-    assert sys.stderr.getvalue() == shown  # type: ignore[attr-defined]
+    assert terminal.getvalue() == shown
 
 
 async def test_a_terminal_that_is_gone_is_no_event(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import pytest
 
+from emailproxy.oauth.consent import Pending
 from emailproxy.oauth.endpoint import ClientCredentials, open_endpoint
 from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.flows.client_credentials import ClientCredentialsGrant
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
 from tests.oauth.support import PASSWORD, Provider, grant, unattended
 
 
-async def never(url: str, state: str) -> str:
+def never(question: Question) -> Pending:
     raise AssertionError("nobody is asked")
 
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import pytest
 
 from emailproxy.failures import FailureKind
+from emailproxy.oauth.consent import Pending
 from emailproxy.oauth.endpoint import ClientCredentials, open_endpoint
 from emailproxy.oauth.flows.base import Grant
 from emailproxy.oauth.flows.password import Password
+from emailproxy.oauth.question import Question
 from emailproxy.oauth.refusals import from_answer
 from emailproxy.secret import Secret
 from tests.oauth.support import Provider, grant, unattended
@@ -13,7 +15,7 @@ from tests.oauth.support import Provider, grant, unattended
 FLOW = Password()
 
 
-async def never(url: str, state: str) -> str:
+def never(question: Question) -> Pending:
     raise AssertionError("nobody is asked")
 
 

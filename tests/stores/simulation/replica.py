@@ -62,6 +62,7 @@ class _Nobody:
 
     name = FLOW
     interactive = False
+    confirms_password = False
     provider_checks_password = False
 
     async def obtain(self, grant: Grant) -> TokenResponse:
