@@ -20,6 +20,7 @@ def test_round_trip() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a password", new_key_text()[:-1], new_key_text() + "A", new_key_text().removeprefix("seal1_"), "seal1_"],
+    ids=["nothing", "a password", "one character less", "one more", "without its beginning", "its beginning"],
 )
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(ValueError, match=r"^this is no service key$"):
