@@ -130,7 +130,8 @@ def test_the_classic_proxy_opens_our_file(
         {**os.environ, "SSL_CERT_FILE": str(world.authority), "PYTHONUNBUFFERED": "1"},
     )
     try:
-        process.wait_for("Starting IMAP server|Initialised Email OAuth", 20)
+        # "Starting ..." comes before it listens; this line when all servers do.
+        process.wait_for("Initialised Email OAuth", 40)
         log_in(proxy, user, password)
     finally:
         process.stop()
