@@ -73,7 +73,7 @@ def test_the_version_is_the_services(service: SecretsDouble, store: AccountSecre
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", "[]", '{"username": "x", "password": "hunter2"}', '{"v":2,"record":{}}']
+    "text", ["", "no JSON", "[]", '{"username": "x", "password": "hunter2"}', '{"v":3,"record":{}}']
 )
 def test_foreign_content_is_left_alone(service: SecretsDouble, store: AccountSecretsStore, text: str) -> None:
     service.create(f"proxy/{ADA}", text, "v1", "")

@@ -72,7 +72,7 @@ def test_too_large_is_refused_before_anything_is_sent(vault: FakeVault, opened: 
         store.save("r" + USER[1:], Record(refresh_token="x" * (room + 1)), None)
 
 
-@pytest.mark.parametrize("value", ["", "not JSON", '{"v":2,"record":{}}', '{"v":1,"account":"other","record":{}}'])
+@pytest.mark.parametrize("value", ["", "not JSON", '{"v":3,"record":{}}', '{"v":1,"account":"other","record":{}}'])
 def test_foreign_content_is_never_overwritten(vault: FakeVault, opened: Open, value: str) -> None:
     store = opened()
     version = store.save(USER, EXAMPLE, None)

@@ -78,7 +78,7 @@ def test_deleting_costs_what_the_documentation_says_and_can_be_undone(vault: Fak
     assert list(vault.deleted) == [NAME]
 
 
-@pytest.mark.parametrize("value", ["s3cret", '{"v":1,"account":"b@example.com","record":{}}', '{"v":2,"record":{}}'])
+@pytest.mark.parametrize("value", ["s3cret", '{"v":1,"account":"b@example.com","record":{}}', '{"v":3,"record":{}}'])
 def test_what_is_not_ours_is_not_deleted(vault: FakeVault, opened: Open, value: str) -> None:
     store = opened()
     store.save(USER, EXAMPLE, None)

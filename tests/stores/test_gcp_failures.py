@@ -134,7 +134,7 @@ def test_a_version_disabled_or_destroyed_by_hand_is_no_absent_record(fake: FakeS
 
 
 @pytest.mark.parametrize(
-    "content", [b"not ours", b"\xff\xfe", b"[]", b'{"v":2,"account":"user@example.com","record":{}}']
+    "content", [b"not ours", b"\xff\xfe", b"[]", b'{"v":3,"account":"user@example.com","record":{}}']
 )
 def test_foreign_content_is_left_as_it_is(
     fake: FakeSecretManager, open_: Open, content: bytes, caplog: pytest.LogCaptureFixture
