@@ -311,6 +311,11 @@ class ListenerSet:
         while self._listeners:
             self._stop(self._listeners.popitem()[1])
 
+    @property
+    def sessions(self) -> list[Session]:
+        """Those that are alive now, of stopped listeners too."""
+        return [session for listener in self._all() for session in listener.sessions]
+
     def end_sessions(self, failure: Failure, *, logged_in: bool) -> None:
         """End the sessions that wait for a login, or with `logged_in` every one; their clients are told why."""
         for listener in self._all():
