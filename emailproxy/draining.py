@@ -16,7 +16,7 @@ import trio
 from emailproxy.config import Settings
 from emailproxy.failures import Failure, FailureKind
 
-__all__ = ["Live", "LiveSession", "drain"]
+__all__ = ["DrainedSession", "Live", "drain"]
 
 log = logging.getLogger("emailproxy.app")
 
@@ -30,7 +30,7 @@ GROUP: Final = 100
 """Sessions told goodbye at one look. 400 in a second are as many logins as one process of our size takes over."""
 
 
-class LiveSession(Protocol):
+class DrainedSession(Protocol):
     """What is asked of a session."""
 
     def is_resting(self) -> bool:
@@ -51,7 +51,7 @@ class Live(Protocol):
         ...
 
     @property
-    def sessions(self) -> Sequence[LiveSession]:
+    def sessions(self) -> Sequence[DrainedSession]:
         """All of them."""
         ...
 

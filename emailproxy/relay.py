@@ -131,7 +131,6 @@ class Relay:
             if self.ending is None and trio.current_time() >= self._scope.deadline:
                 self.ending = Ending.IDLE
 
-    @property
     def silent_since(self) -> float | None:
         """When the last octet passed, if it was the end of a line of the server's and nothing has come since.
 
