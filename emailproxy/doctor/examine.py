@@ -86,7 +86,7 @@ async def _configuration(examination: Examination, path: Path) -> Config | None:
                 examination.report(Finding(subject, "file", Outcome.FAILED, str(fault), fault.remedy))
             return None
         servers, accounts = len(config.servers), len(config.accounts) + len(config.templates)
-        told = f"{path}: {servers} servers, {accounts} accounts"
+        told = f"{path}: {_counted(servers, 'server')}, {_counted(accounts, 'account')}"
         examination.report(Finding(subject, "file", Outcome.OK, told))
         for warning in config.warnings:
             examination.report(Finding(subject, "file", Outcome.WARNING, str(warning), warning.remedy))
@@ -94,6 +94,10 @@ async def _configuration(examination: Examination, path: Path) -> Config | None:
             outcome = Outcome.OK if finding.good else Outcome.FAILED
             examination.report(Finding(subject, "reference", outcome, str(finding)))
     return config
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)
