@@ -17,11 +17,12 @@ from typing import Final, NoReturn
 import trio
 
 from emailproxy.addresses import host_of, network_of
-from emailproxy.config.model import Settings
+from emailproxy.config.model import Account, Settings
 from emailproxy.failures import LoginFailed
 from emailproxy.oauth.compatible import Compatible
 from emailproxy.oauth.endpoint import TokenResponse
-from emailproxy.oauth.explain import no_store, too_many_checks, unknown_account, wrong_password
+from emailproxy.oauth.explain import needs_password, no_store, too_many_checks, unknown_account, wrong_password
+from emailproxy.oauth.flows.base import Flow
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
 from emailproxy.oauth.managed import Managed
@@ -77,6 +78,10 @@ class Vault:
         self._now = now
         self._rotating: set[str] = set()
         self._seen: dict[str, float] = {}
+
+    def operator(self, account: Account, flow: Flow) -> Login:
+        """A login of whoever operates the proxy, without a password; see `Login.operated`."""
+        return self._managed.operator(account, flow)
 
     def held(self, login: Login) -> Opened | None:
         """What is in memory for this account, if this password opens it."""
@@ -141,6 +146,8 @@ class Vault:
         if stored is None:
             if latest is not None and not latest.unsaved:
                 self.keeper.forget(login.name)
+            if login.operated:
+                raise needs_password(login.name)
             await self._compatible.check_inherited(login)
             return None
         held = self.held(login)

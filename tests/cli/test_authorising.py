@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from emailproxy.cli import Exit
+from emailproxy.cli import Exit, mail_password
 from emailproxy.cli import authorising as module
-from emailproxy.cli import mail_password
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.oauth.authorising import Desk
 from emailproxy.oauth.consent import Consents
