@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
+from typing import Final
 
 from emailproxy.config import Server
 from emailproxy.login import Services
@@ -21,6 +23,8 @@ from emailproxy.protocols.exchanges import CramExchange, Exchanges, ProofExchang
 from emailproxy.protocols.proofs import Proof, scram_salt
 
 __all__ = ["Admitted", "admit", "exchanges"]
+
+_NONE: Final[Exchanges] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Admitted:
 
 def exchanges(services: Services, server: Server, hostname: str) -> Exchanges:
     """What the machine of a session at `server` offers besides passwords that are sent."""
+    if not server.auth_mechanisms:
+        return _NONE
     makers: dict[str, Callable[[], ProofExchange]] = {
         "SCRAM-SHA-256": lambda: ScramExchange(secrets.token_urlsafe(18), partial(_salt_of, services)),
         "CRAM-MD5": lambda: CramExchange(f"<{secrets.randbits(64)}.{int(time.time())}@{hostname}>"),

@@ -63,7 +63,7 @@ class Tokens(Protocol):
         ...
 
     async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
-        """What stands for a password from now on, and what the client hears. Raises LoginFailed if it proves nothing."""
+        """What stands for the password from now on, and what the client hears. Raises LoginFailed if it is wrong."""
         ...
 
     def vouch(self, account: Account) -> Secret:

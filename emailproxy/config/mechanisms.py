@@ -28,8 +28,7 @@ def read_auth_mechanisms(reader: Reader) -> tuple[str, ...]:
     if "CRAM-MD5" in named:
         reader.warn(
             "auth_mechanisms",
-            "CRAM-MD5 needs passwords that can be read by whoever has the service key, and whoever listens can guess at "
-            "them fast",
+            "CRAM-MD5 is weak: whoever has the service key can read its passwords, who listens can guess at them",
             "use it only for devices that know neither TLS nor SCRAM-SHA-256, each with a password of its own",
         )
     return tuple(name for name in PROOF_MECHANISMS if name in named)

@@ -156,7 +156,7 @@ def _read_server(
 
 
 def needs_managed_accounts(server: Server) -> str | None:
-    """The option of `server` that lets in without a password that could open an account's tokens; None: there is none."""
+    """The option of `server` that lets in otherwise than by a password that is sent; None: it has none."""
     return "auth_mechanisms" if server.auth_mechanisms else None
 
 
