@@ -41,7 +41,8 @@ from emailproxy.protocols.pop3 import DownstreamPop3
 from emailproxy.protocols.proofs import ExternalProof
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
 from emailproxy.protocols.smtp import DownstreamSmtp
-from emailproxy.relay import Relay
+from emailproxy.protocols.underway import LastWords, UnderWay
+from emailproxy.relay import QUIET, Relay
 from emailproxy.transcript import Transcript
 from emailproxy.upstream import (
     ClientHello,
@@ -70,6 +71,10 @@ SEND_LIMIT = 30.0
 GRID = 1.0
 """Seconds. "Wrong user name or password" leaves at a whole multiple of this after the credentials came: what it took
 to find out (a derivation, an argon2 hash, a look into a store, or none of them) is what a stranger would learn from."""
+
+RESTING = 5.0
+"""Seconds of silence behind a line of the server's after which nothing is under way, when the line does not say so: a
+client sends a literal at once, and a server that has begun a response goes on."""
 
 IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
 """Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
@@ -108,6 +113,7 @@ class Session:
         self._services = services
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
+        self._under_way: UnderWay | None = None
         self._scope = trio.CancelScope()
         self._ending = False
         self._failures = 0
@@ -164,6 +170,28 @@ class Session:
         finally:
             self._client.close()
             self.ending = self.ending or "closed"
+
+    def is_resting(self) -> bool:
+        """Whether the client may be sent away without cutting anything off. The first time it is asked, it listens.
+
+        Only who has logged in can be resting.
+        """
+        relay = self._relay
+        if relay is None:
+            return False
+        if self._under_way is None:
+            self._under_way = UnderWay(self._server.protocol.value)
+            relay.overhear(self._under_way.heard)
+        since = relay.silent_since()
+        if since is None:
+            return False
+        match self._under_way.last_words:
+            case LastWords.COMPLETE:
+                return trio.current_time() - since >= QUIET
+            case LastWords.UNKNOWN:
+                return trio.current_time() - since >= RESTING
+            case LastWords.OPEN:
+                return False
 
     def end(self, failure: Failure) -> None:
         """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from emailproxy import app
+from emailproxy import draining
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
 from emailproxy.config import Server, load
@@ -300,7 +300,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
-    monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
+    monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
