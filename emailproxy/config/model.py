@@ -98,6 +98,8 @@ class Server:
     """IMAP: send the token with AUTHENTICATE where the server offers SASL-IR; False: always in two steps."""
     pass_tokens: bool = False
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
+    auth_mechanisms: tuple[str, ...] = ()
+    """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
 
     @property
     def mail_server(self) -> MailServer | None:
