@@ -19,7 +19,8 @@ import trio
 from emailproxy.audience import NOBODY, Audience
 from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
-from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.draining import drain
+from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
@@ -45,10 +46,6 @@ log = logging.getLogger("emailproxy.app")
 
 PROBES = 8
 """Servers asked for their capabilities at a time: enough for any start to be quick, no burst at a provider."""
-
-
-LOGIN_DRAIN = 5.0
-"""Seconds that a login under way gets when the proxy stops. Longer ones wait for a person, who may take hours."""
 
 
 class NothingToServeError(ProxyError):
@@ -167,7 +164,7 @@ class Proxy:
                         await self._stopping.wait()
                         self._audience.draining()
                         listeners.stop()
-                        farewell.start_soon(self._end_sessions, listeners)
+                        farewell.start_soon(drain, listeners, self._config.settings, self._hurrying)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
         if not bound:  # raised out here, where no nursery makes a group of it
@@ -232,24 +229,6 @@ class Proxy:
                     current.start_soon(serve_redirects, accounts, consents)
                     await reloaded.wait()
                     current.cancel_scope.cancel()
-
-    async def _end_sessions(self, listeners: ListenerSet) -> None:
-        """Give live sessions their time, then say goodbye and close them."""
-        if not listeners.live:
-            return
-        drain = self._config.settings.drain
-        log.info(
-            "stopping: sessions get up to %.0f s (now %d); a second signal ends them at once", drain, listeners.live
-        )
-        failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
-        with trio.move_on_after(drain) as patience:
-            with trio.move_on_after(LOGIN_DRAIN):
-                await self._hurrying.wait()
-            if not self._hurrying.is_set():
-                listeners.end_sessions(failure, logged_in=False)
-                await self._hurrying.wait()
-        log.info("closing what is left%s: sessions %d", "" if patience.cancelled_caught else " at once", listeners.live)
-        listeners.end_sessions(failure, logged_in=True)
 
 
 async def _read_terminal(consents: Consents, external_only: bool) -> None:

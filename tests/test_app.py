@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from emailproxy import app
+from emailproxy import draining
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
 from emailproxy.config import Server, load
@@ -291,7 +291,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
             assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert await relayed.stream.receive_some() == b""
-    assert f"session of {USER} from" in caplog.text
+    assert f"session of {USER} from" in caplog.text  # a session that ended otherwise than closed is news
     assert "ended: stopped;" in caplog.text
     await relayed.stream.aclose()
     await waiting.stream.aclose()
@@ -300,7 +300,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
-    monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
+    monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:

@@ -22,6 +22,7 @@ __all__ = [
     "no_token",
     "no_turn",
     "no_value",
+    "not_managed",
     "too_many_checks",
     "unknown_account",
     "wrong_app_password",
@@ -54,6 +55,16 @@ def needs_password(account: str) -> LoginFailed:
 def wrong_app_password(account: str, why: str = "it is none of the account's app passwords") -> LoginFailed:
     """The account is managed, and what the client sent lets nobody in, or not here and now."""
     return failed(FailureKind.WRONG_CREDENTIALS, account, why)
+
+
+def not_managed(account: str) -> LoginFailed:
+    """Whoever wants in sends no password, and only one opens the account's tokens."""
+    return failed(
+        FailureKind.MISCONFIGURED,
+        account,
+        "only its mail password opens its tokens, and none was sent; let the service key seal them: "
+        f"emailproxy passwords migrate {account}",
+    )
 
 
 def became_managed(account: str) -> LoginFailed:

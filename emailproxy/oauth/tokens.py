@@ -34,7 +34,7 @@ from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
-from emailproxy.oauth.explain import failed, wrong_password
+from emailproxy.oauth.explain import failed, needs_password, wrong_app_password, wrong_password
 from emailproxy.oauth.first_login import check_first_login
 from emailproxy.oauth.flights import Flight, Flights
 from emailproxy.oauth.flows.base import Flow
@@ -43,13 +43,16 @@ from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.granting import Granter
 from emailproxy.oauth.identifying import Applications
 from emailproxy.oauth.keeping import Records
+from emailproxy.oauth.managing import ManagingError, check_can_be_managed
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.sealing import Iterations
+from emailproxy.oauth.servicekey import NoSealKeyError, current_key
 from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
 from emailproxy.oauth.watching import Watcher
+from emailproxy.protocols.proofs import Proof
 from emailproxy.references.resolver import Resolver
 from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
@@ -203,7 +206,11 @@ class TokenBroker:
         """The login of the operator, and whether its password is to replace the right one."""
         login = self._login(account, password, "", None)
         try:
-            return login.admitted(await self._vault.open(login, fresh=True, certain=True)), False
+            opened = await self._vault.open(login, fresh=True, certain=True)
+            if opened is None and password is None:
+                # Otherwise a new account would become a managed one, whether or not that is meant.
+                raise needs_password(login.name)
+            return login.admitted(opened), False
         except WrongPasswordError as error:
             if not replace or self._seals_client_secret(login, error.record):
                 hint = "and the client secret is sealed with that password too" if replace else ""
@@ -225,6 +232,34 @@ class TokenBroker:
         """
         await self._vault.refuse_unknown(user, password, client)
 
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        """The account's pass, if `proof` was made from one of its app passwords; and what the client hears of that.
+
+        Raises:
+            LoginFailed: it was not; also if the account has a mail password, in the words of a wrong one.
+        """
+        key = self._vault.pass_for(account.name)
+        try:
+            return key, await self._vault.prove(self._login(account, key, client, server), proof)
+        except LoginFailed as error:
+            if error.failure.kind is FailureKind.MISCONFIGURED:
+                # The client of an account without app passwords hears what one without an account does.
+                raise wrong_app_password(account.name, f"{proof.mechanism}: {error.failure.detail}") from None
+            raise
+
+    def vouch(self, account: Account) -> Secret:
+        """The pass of `account`, for whom the configuration lets in without a password.
+
+        Raises:
+            LoginFailed: it cannot be a managed account.
+        """
+        try:
+            check_can_be_managed(account)
+            current_key(self._settings(), account.name)
+        except (ManagingError, NoSealKeyError) as error:
+            raise failed(FailureKind.MISCONFIGURED, account.name, str(error)) from None
+        return self._vault.pass_for(account.name)
+
     def _login(self, account: Account, password: Secret | None, client: str, server: Server | None) -> Login:
         flow = self._flows.get(account.oauth2_flow)
         if flow is None:
@@ -235,11 +270,12 @@ class TokenBroker:
                 f"oauth2_flow {foreign(account.oauth2_flow)} is not offered; known are {known}",
             )
         if password is None:
-            return self._vault.operator(account, flow)
+            password = self.vouch(account)
         if not password:
             raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
         digest = self._vault.passwords.digest(account.name, password)
-        return Login(account, flow, password, digest, client, server)
+        vouched = password == self._vault.pass_for(account.name)
+        return Login(account, flow, password, digest, client, server, managed=vouched, vouched=vouched)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)
