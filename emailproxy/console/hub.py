@@ -225,10 +225,6 @@ class Hub(Nobody):
             notices=tuple(self._notices),
         )
 
-    def told(self) -> str:
-        """The snapshot as the message that a watcher gets."""
-        return self._change(self.snapshot()).text
-
     def publish(self, message: Message) -> None:
         """Tell everybody who watches. Never waits."""
         self._publish(message)

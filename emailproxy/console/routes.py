@@ -5,14 +5,14 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from emailproxy.console.context import Context
+from emailproxy.console.requests import routes as request_routes
 
 __all__ = ["operations", "requests"]
 
 
 def requests(context: Context) -> list[BaseRoute]:
     """What needs the token: all under ``/api/``."""
-    del context
-    return []
+    return request_routes(context)
 
 
 def operations(context: Context) -> list[BaseRoute]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from emailproxy.config import Config
+from emailproxy.config import Config, Fault
 from emailproxy.config.channel import Channel, Place
 from emailproxy.config.options import is_loopback
 from emailproxy.console.context import Context
 from emailproxy.console.hub import Hub
-from emailproxy.console.scene import Scene
+from emailproxy.console.scene import Scene, Sight
 from emailproxy.console.sockets import Bound, PlaceError, bind
 from emailproxy.console.tokenfile import TokenFileError, made_token
 from emailproxy.failures import ProxyError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from emailproxy.console.access import Access
 
-__all__ = ["Console", "ConsoleMissingError", "is_installed"]
+__all__ = ["Console", "ConsoleMissingError", "is_installed", "require_installed"]
 
 log = logging.getLogger("emailproxy.console")
 
@@ -51,6 +52,16 @@ def is_installed() -> bool:
     return all(find_spec(name) is not None for name in _NEEDED)
 
 
+def require_installed(config: Config) -> None:
+    """Raise ConsoleMissingError if `config` asks for a console in words, and what it needs is not installed."""
+    channel = config.settings.channel
+    if not is_installed() and ((channel.written and channel.listen is not None) or channel.metrics is not None):
+        raise ConsoleMissingError(
+            "[emailproxy] console_listen and metrics_listen need the extra console: install "
+            "emailproxy-cloud[console], or remove these options"
+        )
+
+
 @dataclass(slots=True)
 class _Post:
     """One place that is served, and how to end that."""
@@ -64,15 +75,37 @@ class Console:
     """The console of one proxy.
 
     Args:
-        context: the running proxy, for requests.
-        hub: the running proxy, for watchers.
-        scene: is told where the console listens.
+        sight: what is shown of the proxy.
+        reload: reads the configuration again, which may end the console's connections, and `apply` this one.
+        stop: begins to drain; called again: ends at once.
+        tasks: where the console runs, and what goes on behind an answer; ends last of all.
+
+    Attributes:
+        hub: the audience that tells watchers.
     """
 
-    def __init__(self, context: Context, hub: Hub, scene: Scene) -> None:
-        self._context = context
-        self._hub = hub
-        self._scene = scene
+    def __init__(
+        self,
+        sight: Sight,
+        reload: Callable[[], Awaitable[tuple[Fault, ...]]],
+        stop: Callable[[], None],
+        tasks: trio.Nursery,
+    ) -> None:
+        self._scene = Scene(sight, time.time, trio.current_time)
+        self._hub = self.hub = Hub(self._scene, sight.records)
+        self._reload = reload
+        self._context = Context(
+            config=sight.config,
+            sessions=sight.sessions,
+            reload=self._reload_behind,
+            stop=stop,
+            broker=sight.broker,
+            consents=sight.consents,
+            records=sight.records,
+            snapshot=self._hub.snapshot,
+            publish=self._hub.publish,
+            tasks=tasks,
+        )
         self._applying = trio.Lock()
         self._channel: Channel | None = None
         self._main: _Post | None = None
@@ -96,24 +129,32 @@ class Console:
         )
 
     async def apply(self, config: Config) -> None:
-        """Listen where `config` says, and no longer where it did before.
-
-        Raises:
-            ConsoleMissingError: it asks for a console that is not installed; nothing has changed.
-        """
+        """Listen where `config` says, and no longer where it did before. What cannot be is said in the log."""
         channel = config.settings.channel
+        try:
+            require_installed(config)
+        except ConsoleMissingError as error:
+            log.error("%s", error)
         if not is_installed():
-            if (channel.written and channel.listen is not None) or channel.metrics is not None:
-                raise ConsoleMissingError(
-                    "[emailproxy] console_listen and metrics_listen need the extra console: install "
-                    "emailproxy-cloud[console], or remove these options"
-                )
             return
         async with self._applying:  # a signal may ask for a reload while another one is under way
             if channel == self._channel:
                 self._renew(channel)
             else:
                 await self._move(config, channel)
+
+    async def _reload_behind(self) -> tuple[Fault, ...]:
+        """Reload for a request, whose connection may be ended by that: the reload goes on."""
+        faults: list[Fault] = []
+        over = trio.Event()
+
+        async def run() -> None:
+            faults.extend(await self._reload())
+            over.set()
+
+        self._context.tasks.start_soon(run)
+        await over.wait()
+        return tuple(faults)
 
     # --- moving -------------------------------------------------------------------------------------------------------
 

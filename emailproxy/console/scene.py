@@ -7,7 +7,7 @@ or written, or what is held in memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -38,7 +38,7 @@ class Sight:
     """The live objects."""
 
     config: Callable[[], Config]
-    sessions: Callable[[], Iterable[LiveSession]]
+    sessions: Callable[[], Sequence[LiveSession]]
     status: Callable[[], Status]
     """What the status file says: the store's health, who waits for consent, whose tokens are not stored."""
     reloaded_at: Callable[[], float | None]

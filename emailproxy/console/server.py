@@ -97,10 +97,6 @@ async def _refused(request: Request, error: Exception) -> Response:
 def _own_routes(parts: Parts) -> list[BaseRoute]:
     hub, access = parts.hub, parts.access
 
-    async def snapshot(request: Request) -> Response:
-        del request
-        return Response(hub.told(), media_type="application/json")
-
     async def enter(request: Request) -> Response:
         assert access is not None, "the gate lets nobody in without it"
         path = f"/enter?{urlencode({'code': access.issue()})}"
@@ -112,7 +108,6 @@ def _own_routes(parts: Parts) -> list[BaseRoute]:
         await _watch(websocket, hub)
 
     return [
-        Route("/api/snapshot", snapshot, methods=["GET"]),
         Route("/api/enter", enter, methods=["POST"]),
         WebSocketRoute("/events", events),
     ]

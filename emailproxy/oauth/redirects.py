@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -87,7 +87,7 @@ async def serve_redirects(
     accounts: Iterable[Account],
     consents: Consents,
     *,
-    elsewhere: Collection[RedirectAddress] = (),
+    elsewhere: Callable[[RedirectAddress], bool] = lambda _: False,
     task_status: trio.TaskStatus[list[RedirectAddress]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen for the accounts' redirects until cancelled. Starts with the addresses that are really bound.
@@ -97,13 +97,13 @@ async def serve_redirects(
     Args:
         accounts: whose.
         consents: told of the answers.
-        elsewhere: addresses at which somebody else answers.
+        elsewhere: whether somebody else answers at an address.
         task_status: told what is bound.
     """
     bound: list[RedirectAddress] = []
     async with trio.open_nursery() as nursery:
         for address in redirect_addresses(accounts):
-            if address in elsewhere:
+            if elsewhere(address):
                 continue
             listeners = await _listen(address)
             if not listeners:
