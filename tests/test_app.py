@@ -292,7 +292,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
             assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert await relayed.stream.receive_some() == b""
-    assert f"session of {USER} from" in caplog.text
+    assert f"session of {USER} from" in caplog.text  # a session that ended otherwise than closed is news
     assert "ended: stopped;" in caplog.text
     await relayed.stream.aclose()
     await waiting.stream.aclose()

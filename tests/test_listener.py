@@ -24,6 +24,7 @@ from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.listener import BindError, Listener, ListenerSet
 from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
@@ -41,6 +42,13 @@ class BrokenTokens:
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:
         return None
+
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", "no proof is right"))
+
+    def vouch(self, account: Account) -> Secret:
+        return Secret("pass")
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         await trio.lowlevel.checkpoint()

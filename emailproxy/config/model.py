@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-class MailProtocol(enum.Enum):
-    """The three protocols, by the names that configuration sections use."""
+class MailProtocol(enum.StrEnum):
+    """The three protocols, by the names that configuration sections use. Strings, whose hash costs no Python code."""
 
     IMAP = "IMAP"
     POP = "POP"
@@ -99,6 +99,8 @@ class Server:
     """IMAP: send the token with AUTHENTICATE where the server offers SASL-IR; False: always in two steps."""
     pass_tokens: bool = False
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
+    auth_mechanisms: tuple[str, ...] = ()
+    """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
 
     @property
     def mail_server(self) -> MailServer | None:
