@@ -39,7 +39,7 @@ from emailproxy.protocols.events import (
 )
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
 from emailproxy.protocols.underway import LastWords, UnderWay
-from emailproxy.relay import QUIET, Relay
+from emailproxy.relay import QUIET, Ending, Relay
 from emailproxy.transcript import Transcript
 from emailproxy.upstream import (
     ClientHello,
@@ -111,7 +111,8 @@ class Session:
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
         self._under_way: UnderWay | None = None
-        self._scope = trio.CancelScope()
+        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
+        self._scope = trio.CancelScope(deadline=trio.current_time() + CLIENT_LIMIT)
         self._ending = False
         self._failures = 0
         self._admitted: Credentials | None = None
@@ -214,8 +215,6 @@ class Session:
         others = exchanges(self._services, server, self._peer_certificate())
         machine = self._machine = downstream(server, upstreams, others, tls=self._context is not None)
         transcript = self._transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
-        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
-        self._scope.deadline = trio.current_time() + CLIENT_LIMIT
         while True:
             event = machine.next_event()
             await self._send(machine.data_to_send())
@@ -332,7 +331,6 @@ class Session:
     # --- after login --------------------------------------------------------------------------------------------------
 
     async def _join(self, name: str, upstream: JoinedUpstream) -> None:
-        started = trio.current_time()
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
@@ -346,15 +344,17 @@ class Session:
             server.close()
             ending = relay.ending.value if relay.ending is not None else "stopped"
             self.ending = self.ending or ending
-            log.info(
+            ended = relay.ending is Ending.CLOSED
+            log.log(
+                logging.DEBUG if ended else logging.INFO,  # what ends as it should is no news: one line for each login
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
                 name,
                 self._peer,
-                ending,
+                relay.ending.value if relay.ending is not None else "stopped",
                 client.received - up,
                 server.received - down,
-                trio.current_time() - started,
+                trio.current_time() - relay.started,
             )
 
     def _tap(self) -> Callable[[memoryview, bool], None] | None:

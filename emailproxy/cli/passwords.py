@@ -12,7 +12,8 @@ import click
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.mail_password import PasswordError, mail_password
+from emailproxy.cli.mail_password import PasswordError, mail_password, password_option
+from emailproxy.cli.names import AccountName
 from emailproxy.cli.record_changes import change_record, configured, stored_record
 from emailproxy.cli.tables import moment, table
 from emailproxy.config import MailProtocol
@@ -56,7 +57,7 @@ def passwords() -> None:
 
 
 @passwords.command(short_help="Make an app password and show it, once.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--name", help="What it is for; shown in the list and the log.  [default: today's date and time]")
 @click.option(
     "--expires", metavar="DAYS|DATE", help="After so many days, or at the end of a day such as 2027-03-31 (UTC)."
@@ -135,7 +136,7 @@ def add(
 
 
 @passwords.command("list", short_help="List an account's app passwords.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @click.pass_obj
 def list_(flags: Flags, account: str, *, as_json: bool) -> None:
@@ -175,7 +176,7 @@ def list_(flags: Flags, account: str, *, as_json: bool) -> None:
 
 
 @passwords.command(short_help="Take an app password back.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.argument("password", metavar="ID|NAME")
 @click.pass_obj
 def revoke(flags: Flags, account: str, password: str) -> None:
@@ -203,13 +204,9 @@ def revoke(flags: Flags, account: str, password: str) -> None:
 
 
 @passwords.command(short_help="Turn a mail password into app passwords, or back, without a new consent.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--back", is_flag=True, help="From app passwords to one mail password, which seals the tokens.")
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Read the mail password from the first line of this file; - is standard input. [default: ask]",
-)
+@password_option
 @click.pass_obj
 def migrate(flags: Flags, account: str, password_file: Path | None, *, back: bool) -> None:
     """Make ACCOUNT a managed one: its tokens are sealed with the service key, without a new consent.

@@ -11,7 +11,7 @@ from emailproxy.config.model import (
     Server,
     Settings,
 )
-from emailproxy.config.reader import load
+from emailproxy.config.reader import load, section_names
 from emailproxy.config.samples import PROVIDERS, sample
 from emailproxy.config.summary import describe
 
@@ -29,4 +29,5 @@ __all__ = [
     "describe",
     "load",
     "sample",
+    "section_names",
 ]

@@ -22,14 +22,15 @@ __all__ = [
     "MailProtocol",
     "MailServer",
     "RefreshTokens",
+    "ReloadOnChange",
     "SealedSecret",
     "Server",
     "Settings",
 ]
 
 
-class MailProtocol(enum.Enum):
-    """The three protocols, by the names that configuration sections use."""
+class MailProtocol(enum.StrEnum):
+    """The three protocols, by the names that configuration sections use. Strings, whose hash costs no Python code."""
 
     IMAP = "IMAP"
     POP = "POP"
@@ -223,6 +224,16 @@ class Account:
         return replace(self, name=name)
 
 
+class ReloadOnChange(enum.Enum):
+    """Which files are watched, so that a change needs no signal."""
+
+    NOTHING = "False"
+    CERTIFICATES = "certificates"
+    """Those of the listeners are read again when they change; the configuration is not."""
+    EVERYTHING = "True"
+    """The configuration too, and the files that it refers to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The ``[emailproxy]`` section."""
@@ -238,6 +249,7 @@ class Settings:
     """Seconds that live sessions get when the proxy stops."""
     drain_grace: float = 5.0
     """Of these, the seconds after which a session with nothing under way is told goodbye."""
+    reload_on_change: ReloadOnChange = ReloadOnChange.CERTIFICATES
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
     seal_key: SealKey | None = None

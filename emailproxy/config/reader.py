@@ -19,7 +19,7 @@ from emailproxy.config.syntax import Section, decode, parse
 from emailproxy.references.base import Reference
 from emailproxy.references.sources import Sources
 
-__all__ = ["load"]
+__all__ = ["load", "section_names"]
 
 # Ten thousand accounts with their tokens are about 60 MB; a disk image by mistake must not fill the memory.
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
@@ -45,6 +45,16 @@ def load(path: Path, sources: Sources | None = None, issuers: Issuers | None = N
         if issuers is None:
             issuers = opened.enter_context(closing(Issuers()))
         return _load(path, sources, issuers)
+
+
+def section_names(path: Path) -> list[str]:
+    """The names of all sections of the configuration file `path`, whatever stands in them. Blocks.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    text, _ = _read(path)
+    return list(parse(text, path).sections)
 
 
 def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:

@@ -17,6 +17,7 @@ from emailproxy.store.base import (
 __all__ = [
     "became_managed",
     "failed",
+    "needs_password",
     "no_store",
     "no_token",
     "no_turn",
@@ -44,6 +45,11 @@ def wrong_password(account: str, hint: str = "") -> LoginFailed:
     """The mail password does not open the stored tokens; nothing was changed."""
     detail = "the mail password is not the one that seals the stored tokens"
     return failed(FailureKind.WRONG_CREDENTIALS, account, f"{detail}; {hint}" if hint else detail)
+
+
+def needs_password(account: str) -> LoginFailed:
+    """Whoever operates the proxy has given no password, and no service key could do without."""
+    return failed(FailureKind.WRONG_CREDENTIALS, account, "its mail password is needed, since that seals its tokens")
 
 
 def wrong_app_password(account: str, why: str = "it is none of the account's app passwords") -> LoginFailed:
