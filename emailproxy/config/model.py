@@ -17,6 +17,7 @@ from emailproxy.secret import Secret
 
 __all__ = [
     "Account",
+    "ClientCertificates",
     "Config",
     "Fault",
     "MailProtocol",
@@ -75,6 +76,18 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Whose certificates let mail clients in, and into which accounts."""
+
+    authority: Path | Fetched
+    """The CAs that sign them, and maybe their revocation lists."""
+    required: bool = False
+    """Whether a client without one is turned away."""
+    accounts: tuple[tuple[str, str], ...] = ()
+    """The account of a certificate by ``sha256:FINGERPRINT`` or by a name in it, folded; others name theirs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One local port and the mail server it stands for, if it is always the same."""
 
@@ -102,6 +115,8 @@ class Server:
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
     auth_mechanisms: tuple[str, ...] = ()
     """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
+    client_certificates: ClientCertificates | None = None
+    """Whose certificates let mail clients in."""
 
     @property
     def mail_server(self) -> MailServer | None:
