@@ -37,6 +37,8 @@ export function authorise(page, name) {
     const again = account?.state === 'ok';
     const password = h('input', { type: 'password', autocomplete: 'off', autofocus: true });
     const wanted = !account?.managed;
+    const replace = h('input', { type: 'checkbox' });
+    const replacing = h('label', { class: 'check', hidden: true }, replace, h('span', { text: t('authorise.replace') }));
     const trouble = h('div', { role: 'alert' });
     const start = h('button', { type: 'submit', class: 'button primary' }, h('span', { text: t('authorise.start') }));
     const form = h('form', {
@@ -44,16 +46,16 @@ export function authorise(page, name) {
         submit: async (event) => {
           event.preventDefault();
           start.disabled = true;
-          const answer = await ask('authorise', { account: name, ...(password.value ? { password: password.value } : {}), ...(again ? { again: true } : {}) });
+          const answer = await ask('authorise', { account: name, ...(password.value ? { password: password.value } : {}), ...(again ? { again: true } : {}), ...(replace.checked ? { replace: true } : {}) });
           password.value = '';
           start.disabled = false;
           if (!opened.element.isConnected) return;
-          if (!answer.ok) {
+          if (answer.ok) begun(answer);
+          else {
+            if (answer.needs === 'replace') replacing.hidden = false;
             put(trouble, callout('bad', answer.error ?? t('request.lost')));
             (wanted ? password : start).focus();
-            return;
           }
-          begun(answer);
         },
       },
     },
@@ -61,7 +63,7 @@ export function authorise(page, name) {
     account?.why && !again && callout('warn', account.why),
     h('p', { class: 'lead', text: t('authorise.lead') }),
     wanted && field(t('authorise.password'), password, t('authorise.password.hint')),
-    trouble,
+    trouble, replacing,
     h('div', { class: 'dialog-foot' }, button(t('cancel'), () => opened.close()), start));
     put(opened.body, form);
     if (error) put(trouble, callout('bad', error));
@@ -69,19 +71,15 @@ export function authorise(page, name) {
   }
 
   function begun(answer) {
-    id = answer.id ?? answer.pending ?? null;
-    if (answer.authorised || answer.outcome) {
-      ended(answer.outcome ?? 'authorised');
+    // Without anything to wait for, the account works: its flow needs no person, or its tokens are good.
+    if (!answer.pending) {
+      ended('authorised');
       return;
     }
-    const gone = id !== null && state.gone.get(id);
-    const pending = id !== null ? state.pending.get(id) : null;
+    id = answer.pending.id;
+    const gone = state.gone.get(id);
     if (gone) ended(gone.outcome);
-    else if (pending) waiting(pending);
-    else {
-      // The answer may come before the message that has the address.
-      put(opened.body, h('p', { class: 'busy' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), t('authorise.starting')));
-    }
+    else waiting(state.pending.get(id) ?? answer.pending);
   }
 
   function waiting(pending) {
@@ -113,6 +111,8 @@ export function authorise(page, name) {
 
   function browser(link) {
     const pasted = h('input', { type: 'url', autocomplete: 'off', spellcheck: 'false', placeholder: 'http://localhost/?code=…' });
+    const confirmed = h('input', { type: 'checkbox' });
+    const confirming = h('label', { class: 'check', hidden: true }, confirmed, h('span', { text: t('authorise.confirm') }));
     const trouble = h('div', { role: 'alert' });
     const send = h('button', { type: 'submit', class: 'button plain', text: t('authorise.paste.send') });
     const form = h('form', {
@@ -122,17 +122,21 @@ export function authorise(page, name) {
           event.preventDefault();
           if (!pasted.value.trim()) return;
           send.disabled = true;
-          const answer = await ask('authorise/answer', { url: pasted.value.trim() });
+          const answer = await ask('authorise/answer', { url: pasted.value.trim(), ...(confirmed.checked ? { confirmed: true } : {}) });
           send.disabled = false;
-          if (!answer.ok) put(trouble, callout('bad', answer.error ?? t('request.lost')));
-          else if (!over && opened.element.isConnected && answer.outcome) ended(answer.outcome);
+          if (over || !opened.element.isConnected) return;
+          if (answer.ok) ended(answer.outcome);
+          else {
+            confirming.hidden = answer.needs !== 'confirmation';
+            put(trouble, callout('bad', answer.error ?? t('request.lost'), answer.ref ? t('ref', { ref: answer.ref }) : null));
+          }
         },
       },
     }, field(t('authorise.paste'), pasted, t('authorise.paste.hint')), send);
     return h('ol', { class: 'steps' },
       h('li', {}, h('p', { text: t('authorise.step.open') }), link),
       h('li', {}, h('p', { text: t('authorise.step.wait') }),
-        h('details', {}, h('summary', { text: t('authorise.paste.when') }), form, trouble)));
+        h('details', {}, h('summary', { text: t('authorise.paste.when') }), form, trouble, confirming)));
   }
 
   function ended(outcome) {
@@ -163,7 +167,8 @@ export function safe(url) {
 
 /** A QR code of SVG path data in which a module is a unit; the quiet zone that scanners want is around it. */
 function qr(path, name) {
-  const modules = s('path', { d: path });
+  // Squares that are filled, or lines that are drawn.
+  const modules = s('path', { d: path, class: /z/i.test(path) ? 'squares' : 'lines' });
   const element = s('svg', { role: 'img', 'aria-label': name, 'shape-rendering': 'crispEdges' }, modules);
   requestAnimationFrame(() => {
     const box = modules.getBBox();

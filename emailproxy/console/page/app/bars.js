@@ -2,7 +2,7 @@
 
 import { h, put, s } from './dom.js';
 
-const HEIGHT = 168;
+const HEIGHT = 184;
 const BOTTOM = 22;
 const TOP = 8;
 const LEFT = 34;

@@ -3,7 +3,7 @@
 import { dialog } from './dialog.js';
 import { h, keyed, mark, put, say } from './dom.js';
 import { icon } from './icons.js';
-import { button, callout } from './parts.js';
+import { button, callout, field } from './parts.js';
 import { ask } from './requests.js';
 
 const PICTURES = { ok: 'check', failed: 'cross', warning: 'warning', skipped: 'skip' };
@@ -15,19 +15,31 @@ export function doctor(page, name) {
   let told = false;
   const list = h('ol', { class: 'findings' });
   const summary = h('div', { role: 'status' });
-  const again = button(t('doctor.again'), () => run(), { picture: 'reload' });
+  const again = button(t('doctor.again'), () => (seals ? begin() : run()), { picture: 'reload' });
   const known = new Map();
   const opened = dialog(page, t('doctor.title'), { look: 'sheet', lead: name ?? t('doctor.all'), update: draw });
-  opened.body.append(summary, list, h('div', { class: 'dialog-foot' }, again));
-  run();
+  // Logins are tried with a token only, and the mail password opens that of an account which has one.
+  const seals = name !== null && state.accounts.get(name)?.managed === false;
+  if (seals) begin();
+  else run();
 
-  async function run() {
+  function begin() {
+    const password = h('input', { type: 'password', autocomplete: 'off' });
+    put(opened.body, h('form', { on: { submit: (event) => { event.preventDefault(); run(password.value); } } },
+      h('p', { class: 'lead', text: t('doctor.lead') }),
+      field(t('doctor.password'), password, t('doctor.password.hint')),
+      h('div', { class: 'dialog-foot' }, h('button', { type: 'submit', class: 'button primary', text: t('doctor.start') }))));
+    password.focus();
+  }
+
+  async function run(password = '') {
+    put(opened.body, summary, list, h('div', { class: 'dialog-foot' }, again));
     id = null;
     told = false;
     again.disabled = true;
     keyed(list, known, [], () => null, () => null);
     put(summary, busy(t('doctor.starting')));
-    const answer = await ask('doctor', name === null ? {} : { account: name });
+    const answer = await ask('doctor', { ...(name === null ? {} : { account: name }), ...(password ? { password } : {}) });
     if (!opened.element.isConnected) return;
     if (!answer.ok) {
       put(summary, callout('bad', answer.error ?? t('request.lost')));
@@ -41,7 +53,7 @@ export function doctor(page, name) {
   function draw() {
     const found = id === null ? null : state.runs.get(id);
     if (!found) return;
-    keyed(list, known, found.steps, (step) => step.step, () => line(), (part, step) => part.update(step));
+    keyed(list, known, found.steps, (step) => `${step.subject}\n${step.step}`, () => line(), (part, step) => part.update(step));
     const under = found.steps.filter((step) => step.outcome === 'running').length;
     if (found.done) {
       if (told) return;
@@ -60,18 +72,20 @@ export function doctor(page, name) {
   function line() {
     const picture = h('span', { class: 'finding-icon', 'aria-hidden': 'true' });
     const outcome = h('span', { class: 'unseen' });
-    const name_ = h('span', { class: 'finding-name' });
+    const about = h('span', { class: 'below' });
+    const what = h('span', { class: 'finding-name' });
     const seconds = h('span', { class: 'below' });
     const text = h('p', { class: 'finding-words' });
     const advice = h('p', { class: 'advice', hidden: true });
     const element = h('li', { class: 'finding' }, picture, h('div', { class: 'finding-body' },
-      h('p', { class: 'finding-head' }, name_, outcome, seconds), text, advice));
+      h('p', { class: 'finding-head' }, h('span', {}, what, ' ', about), outcome, seconds), text, advice));
     let shown = null;
     return {
       element,
       update(step) {
         mark(element, 'data-outcome', step.outcome);
-        say(name_, step.step);
+        say(what, step.step);
+        say(about, step.subject ?? '');
         say(outcome, t.or(`doctor.${step.outcome}`, step.outcome));
         say(seconds, step.seconds === null || step.seconds === undefined ? '' : format.milliseconds(step.seconds * 1000));
         say(text, step.words ?? '');

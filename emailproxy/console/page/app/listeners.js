@@ -20,7 +20,7 @@ export function listenersCard(page) {
   return {
     element: card(t('listeners.title'), { class: 'flush' }, h('div', { class: 'table-room' }, table), empty),
     update() {
-      const rows = [...state.listeners.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+      const rows = [...state.listeners.values()].sort((a, b) => a.id.localeCompare(b.id, undefined, { numeric: true }));
       table.hidden = rows.length === 0;
       empty.hidden = rows.length > 0;
       const live = new Map();
@@ -33,13 +33,14 @@ export function listenersCard(page) {
     const name = h('span', { class: 'strong' });
     const address = h('span', { class: 'mono' });
     const upstream = h('span', { class: 'mono' });
+    const how = h('span', { class: 'below' });
     const tls = pill();
     const ends = h('span', { class: 'below' });
     const count = h('span');
     const cell = (label, ...children) => h('td', { role: 'cell', 'data-label': label }, children);
     const element = h('tr', { role: 'row' },
       cell(t('listeners.name'), name), cell(t('listeners.address'), address),
-      cell(t('listeners.forwards'), h('span', { class: 'forwards' }, icon('chevron', 12), upstream)),
+      cell(t('listeners.forwards'), h('span', { class: 'forwards' }, icon('chevron', 12), h('span', {}, upstream, ' ', how))),
       cell(t('listeners.tls'), tls.element, ends),
       h('td', { role: 'cell', class: 'number', 'data-label': t('listeners.sessions') }, count));
     return {
@@ -47,7 +48,11 @@ export function listenersCard(page) {
       update(one, sessions) {
         say(name, one.id);
         say(address, one.addresses.join(', '));
-        say(upstream, one.upstream === "the accounts' own servers" ? t('listeners.own') : one.upstream);
+        const own = one.upstream === "the accounts' own servers";
+        const [, server, security] = /^(.*?)(?: \((.*)\))?$/.exec(one.upstream);
+        say(upstream, own ? t('listeners.own') : server);
+        upstream.classList.toggle('mono', !own);
+        say(how, own ? '' : security ?? '');
         tls.show({ tls: 'ok', starttls: 'ok' }[one.tls] ?? 'calm', t.or(`tls.${one.tls}`, one.tls));
         const certificate = one.certificate_ends;
         const left = certificate === null ? null : certificate - now(state);

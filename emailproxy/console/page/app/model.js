@@ -144,7 +144,7 @@ const TYPES = {
 
   doctor(state, message) {
     const run = runOf(state, message);
-    const step = run.steps.find((other) => other.step === message.step);
+    const step = run.steps.find((other) => other.step === message.step && other.subject === message.subject);
     if (step) Object.assign(step, message);
     else run.steps.push({ ...message });
     return ['doctor'];

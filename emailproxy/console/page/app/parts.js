@@ -106,4 +106,4 @@ export function showSort(row, key, descending) {
 }
 
 /** A pair of a list of facts. */
-export const fact = (name, value) => [h('dt', { text: name }), h('dd', {}, value)];
+export const fact = (name, value) => h('div', {}, h('dt', { text: name }), h('dd', {}, value));

@@ -123,16 +123,18 @@ export function accounts(page) {
         meter.firstChild.style.width = `${Math.max(0, Math.min(1, (left ?? 0) / LIFE)) * 100}%`;
         meter.dataset.tone = left > 0 ? 'ok' : 'calm';
         say(token, left === null ? t('accounts.token.none') : left > 0 ? format.span(left < 60 ? left : left - (left % 60)) : t('accounts.token.over'));
+        mark(token, 'data-idle', !(left > 0));
+        mark(used, 'data-idle', account.last_use === null);
         mark(token, 'title', left === null ? null : format.moment(account.token_ends));
         say(until, account.until === null ? '' : t('accounts.until', { when: format.ago(account.until, time) }));
         say(used, account.last_use === null ? t('accounts.used.never') : format.ago(account.last_use, time));
         mark(used, 'title', account.last_use === null ? null : format.moment(account.last_use));
         const urgent = standing === 'needs_consent' || standing === 'waiting';
-        authorise.className = `button ${urgent ? 'primary' : 'plain'}`;
+        authorise.className = `button ${urgent ? 'primary' : account.state === 'ok' ? 'quiet' : 'plain'}`;
         say(authorise.lastChild, t(standing === 'waiting' ? 'authorise.continue' : account.state === 'ok' ? 'authorise.again' : 'authorise'));
         mark(authorise, 'aria-label', t('authorise.name', { account: id }));
         mark(doctor, 'aria-label', t('doctor.name', { account: id }));
-        mark(passwords, 'aria-label', t('passwords.name', { account: id }));
+        mark(passwords, 'aria-label', t('passwords.of', { account: id }));
       },
     };
   }

@@ -34,7 +34,7 @@ export function overview(page) {
   const known = new Map();
 
   const logins = chart(page);
-  const loginsCard = card(t('logins.title'), { class: 'wide', lead: logins.legend }, logins.element);
+  const loginsCard = card(t('logins.title'), { actions: logins.legend }, logins.element);
   const store = storeCard(page);
   const listeners = listenersCard(page);
   const warnings = notices(page, LAST);
