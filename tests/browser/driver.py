@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -69,7 +68,10 @@ class Browser:
         self.scheme = scheme or self.scheme
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        features = [{"name": "prefers-color-scheme", "value": self.scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]
+        features = [
+            {"name": "prefers-color-scheme", "value": self.scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def picture(self, path: Path, width: int, *, height: int = 900, scheme: str = "light", whole: bool = False) -> None:
@@ -80,7 +82,9 @@ class Browser:
         if whole:
             self.size(width, max(height, int(self.script("return document.documentElement.scrollHeight"))))
         # Two frames: one in which the page learns its size, and one in which it has been drawn.
-        self.driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)))")
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)))"
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(path))
         with Image.open(path) as image:
@@ -115,7 +119,7 @@ class Browser:
 
     def find(self, selector: str, text: str | None = None) -> WebElement:
         """Wait for an element that is shown, with this text in it or in its name."""
-        return self.wait(lambda: next(iter(self.all(selector, text)), None), f"no {selector} with {text!r}")
+        return self.wait(lambda: self.all(selector, text), f"no {selector} with {text!r}")[0]
 
     def all(self, selector: str, text: str | None = None) -> list[WebElement]:
         found = [element for element in self.driver.find_elements(By.CSS_SELECTOR, selector) if element.is_displayed()]
@@ -187,4 +191,4 @@ class Browser:
             ".then((r) => done(r.violations.map((v) => v.id + ': ' + v.help + ' ' + "
             "JSON.stringify(v.nodes.slice(0, 4).map((n) => [n.html.slice(0, 160), n.any.map((a) => a.message).join(' ')])))))"
         )
-        return json.loads(json.dumps(found))
+        return [str(each) for each in found]

@@ -59,7 +59,9 @@ def _listeners(now: float) -> tuple[Listener, ...]:
         Listener("IMAP-993", "IMAP", ("0.0.0.0:993", "[::]:993"), "tls", "outlook.office365.com:993 (TLS)", ends),
         Listener("IMAP-1993", "IMAP", ("127.0.0.1:1993",), "none", "the accounts' own servers", None),
         Listener("POP-1995", "POP", ("127.0.0.1:1995",), "none", "pop.gmail.com:995 (TLS)", None),
-        Listener("SMTP-587", "SMTP", ("0.0.0.0:587", "[::]:587"), "starttls", "smtp.office365.com:587 (STARTTLS)", ends),
+        Listener(
+            "SMTP-587", "SMTP", ("0.0.0.0:587", "[::]:587"), "starttls", "smtp.office365.com:587 (STARTTLS)", ends
+        ),
     )
 
 
@@ -82,7 +84,14 @@ def _accounts(now: float) -> tuple[Account, ...]:
                 where=_STORE,
             )
         )
-    found[2] = replace(found[2], state="needs_consent", why="the password was changed or sign-ins were revoked (AADSTS50173)", token_ends=None, until=None, last_use=now - 2 * HOUR)
+    found[2] = replace(
+        found[2],
+        state="needs_consent",
+        why="the password was changed or sign-ins were revoked (AADSTS50173)",
+        token_ends=None,
+        until=None,
+        last_use=now - 2 * HOUR,
+    )
     found[7] = replace(found[7], state="never_used", token_ends=None, until=None, last_use=None)
     found[9] = replace(found[9], until=now + 2 * DAY)
     return tuple(found)
@@ -190,7 +199,7 @@ def sign_in(account: str, now: float | None = None) -> Pending:
     """An authorisation that waits for a browser."""
     at = time.time() if now is None else now
     return Pending(
-        id="p1",
+        id=f"of-{account}",
         account=account,
         began=at,
         expires=at + 10 * MINUTE,
@@ -207,14 +216,14 @@ def device_code(account: str, now: float | None = None) -> Pending:
     """An authorisation with a code to enter elsewhere."""
     url = "https://login.example.com/device?user_code=WDJB-MJHT"
     path = _path(url)
-    return replace(sign_in(account, now), url=url, user_code="WDJB-MJHT", page="https://login.example.com/device", qr=path)
+    return replace(
+        sign_in(account, now), url=url, user_code="WDJB-MJHT", page="https://login.example.com/device", qr=path
+    )
 
 
 def _path(text: str) -> str:
     code = segno.make(text, error="m", micro=False)
-    return "".join(
-        f"M{x} {y}h1v1h-1z" for y, row in enumerate(code.matrix) for x, module in enumerate(row) if module
-    )
+    return "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(code.matrix) for x, module in enumerate(row) if module)
 
 
 def opened(name: str, account: str) -> Session:
@@ -236,7 +245,8 @@ def traffic(stage: Stage, seconds: int = 40) -> None:
             wave = max(0.0, math.sin(second / 6 + len(name) + weight[name]) + chance.uniform(-0.4, 0.4))
             octets[name][0] += int(weight[name] * wave / 14)
             octets[name][1] += int(weight[name] * wave)
-        stage.say(Traffic(tuple((name, *octets[name]) for name in moving)), at=began + second)
+        changed = tuple((name, octets[name][0], octets[name][1]) for name in moving)
+        stage.say(Traffic(changed), at=began + second)
 
 
 def app_passwords() -> list[dict[str, object]]:
@@ -254,11 +264,20 @@ def app_passwords() -> list[dict[str, object]]:
             "protocols": ["SMTP"],
             "networks": ["192.0.2.0/24"],
         },
-        {**common, "id": "q8h", "name": "Old phone", "created": now - 300 * DAY, "last_used": None, "expires": now - DAY},
+        {
+            **common,
+            "id": "q8h",
+            "name": "Old phone",
+            "created": now - 300 * DAY,
+            "last_used": None,
+            "expires": now - DAY,
+        },
     ]
 
 
-def _step(subject: str, step: str, outcome: str, seconds: float | None, words: str = "", advice: str | None = None) -> Doctor:
+def _step(
+    subject: str, step: str, outcome: str, seconds: float | None, words: str = "", advice: str | None = None
+) -> Doctor:
     return Doctor("r1", None, step, outcome, seconds, words, advice, subject)
 
 

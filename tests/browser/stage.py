@@ -135,7 +135,10 @@ class Stage:
         async def with_policy(scope: Any, receive: Any, send: Any) -> None:
             async def told(message: Any) -> None:
                 if message["type"] == "http.response.start":
-                    message["headers"] += [(b"content-security-policy", POLICY.encode()), (b"cache-control", b"no-store")]
+                    message["headers"] += [
+                        (b"content-security-policy", POLICY.encode()),
+                        (b"cache-control", b"no-store"),
+                    ]
                 await send(message)
 
             await app(scope, receive, told)
@@ -148,7 +151,9 @@ class Stage:
                 await watcher.close(1001)
 
         async with trio.open_nursery() as nursery:
-            await nursery.start(lambda task_status: serve(with_policy, config, shutdown_trigger=stopped, task_status=task_status))
+            await nursery.start(
+                lambda task_status: serve(with_policy, config, shutdown_trigger=stopped, task_status=task_status)
+            )
             self._started.set()
 
     async def _events(self, socket: WebSocket) -> None:

@@ -14,7 +14,7 @@ export function dialog(page, title, { look = 'modal', lead = null, update = null
   const before = document.activeElement;
   const body = h('div', { class: 'dialog-body' });
   const element = h('dialog', { class: look, 'aria-labelledby': 'dialog-title' },
-    h('header', { class: 'dialog-head' },
+    h('div', { class: 'dialog-head' },
       h('div', {}, h('h2', { id: 'dialog-title', text: title }), lead && h('p', { class: 'below cut', title: lead, text: lead })),
       iconButton(page.t('close'), 'cross', () => element.close())),
     body);

@@ -67,7 +67,9 @@ export function doctor(page, name) {
     } else say(summary.querySelector('.busy-words') ?? put(summary, busy('')).querySelector('.busy-words'), t('doctor.running', { n: found.steps.length - under }));
   }
 
-  const busy = (text) => h('p', { class: 'busy' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), h('span', { class: 'busy-words', text }));
+  function busy(text) {
+    return h('p', { class: 'busy' }, h('span', { class: 'spinner', 'aria-hidden': 'true' }), h('span', { class: 'busy-words', text }));
+  }
 
   function line() {
     const picture = h('span', { class: 'finding-icon', 'aria-hidden': 'true' });

@@ -132,7 +132,7 @@ export function accounts(page) {
         const urgent = standing === 'needs_consent' || standing === 'waiting';
         authorise.className = `button ${urgent ? 'primary' : account.state === 'ok' ? 'quiet' : 'plain'}`;
         say(authorise.lastChild, t(standing === 'waiting' ? 'authorise.continue' : account.state === 'ok' ? 'authorise.again' : 'authorise'));
-        mark(authorise, 'aria-label', t('authorise.name', { account: id }));
+        mark(authorise, 'aria-label', t('authorise.name', { action: authorise.textContent, account: id }));
         mark(doctor, 'aria-label', t('doctor.name', { account: id }));
         mark(passwords, 'aria-label', t('passwords.of', { account: id }));
       },
