@@ -33,6 +33,18 @@ _FLAGS: Final = (
     "--ignore-certificate-errors",  # the OAuth server's authority is made for each run
     "--lang=en-GB",
 )
+_RUN_AXE: Final = """
+    const done = arguments[0];
+    const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const told = (node) => [node.html.slice(0, 160), node.any.map((check) => check.message).join(' ')];
+    axe.run(document, {runOnly: RULES}).then((result) => {
+      done(result.violations.map((one) => `${one.id}: ${one.help} ${JSON.stringify(one.nodes.slice(0, 4).map(told))}`));
+    });
+"""
+_TWO_FRAMES: Final = """
+    const done = arguments[0];
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)));
+"""
 _LOST: Final = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED", "WebSocket connection to")
 
 T = TypeVar("T")
@@ -82,9 +94,7 @@ class Browser:
         if whole:
             self.size(width, max(height, int(self.script("return document.documentElement.scrollHeight"))))
         # Two frames: one in which the page learns its size, and one in which it has been drawn.
-        self.driver.execute_async_script(
-            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)))"
-        )
+        self.driver.execute_async_script(_TWO_FRAMES)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(path))
         with Image.open(path) as image:
@@ -170,25 +180,21 @@ class Browser:
         return str(
             self.script(
                 "const e = document.activeElement; "
-                "return e.getAttribute('aria-label') || e.innerText || (e.labels && e.labels[0] && e.labels[0].innerText) || e.tagName"
+                "const label = e.labels && e.labels[0] && e.labels[0].innerText;"
+                "return e.getAttribute('aria-label') || e.innerText || label || e.tagName"
             )
         )
 
     # -- what must not be
 
     def complaints(self, *, lost: bool = False) -> list[str]:
-        """Errors and warnings since the last call, violations of the policy among them; `lost`: but for lost connections."""
-        entries = [entry for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]  # type: ignore[no-untyped-call]
-        texts = [str(entry["message"]) for entry in entries]
+        """Errors and warnings since the last call, violations of the policy too; `lost`: but for lost connections."""
+        entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        texts = [str(entry["message"]) for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
         return [text for text in texts if not (lost and any(word in text for word in _LOST))]
 
     def unfit(self, axe: str) -> list[str]:
         """What axe-core finds wrong for people who use assistive technology, WCAG 2.2 AA."""
         self.script(axe)
-        found = self.driver.execute_async_script(
-            "const done = arguments[0];"
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
-            ".then((r) => done(r.violations.map((v) => v.id + ': ' + v.help + ' ' + "
-            "JSON.stringify(v.nodes.slice(0, 4).map((n) => [n.html.slice(0, 160), n.any.map((a) => a.message).join(' ')])))))"
-        )
+        found = self.driver.execute_async_script(_RUN_AXE)
         return [str(each) for each in found]

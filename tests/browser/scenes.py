@@ -1,4 +1,4 @@
-"""What does the stage show? Snapshots of a company's proxy on a working day, of an empty one, and of a very busy one."""
+"""What does the stage show? A company's proxy on a working day, in trouble, empty on the first day, and very busy."""
 
 from __future__ import annotations
 
@@ -133,12 +133,21 @@ def _logins(now: float, level: float) -> tuple[tuple[int, int, int], ...]:
 
 
 def _notices(now: float) -> tuple[Notice, ...]:
+    slow = "reading from Azure Key Vault took 8.4 s; the last good value was used"
+    throttled = "10.20.3.77 failed to log in 5 times, its next logins are answered more slowly"
+    revoked = (
+        "login of camille.durand@example.com from 10.20.1.14 failed: "
+        "the token endpoint answered invalid_grant, AADSTS50173"
+    )
+    unknown = "login of reports@example.com from 10.20.0.9 failed: there is no such account in the configuration"
+    authorise = "the password was changed or sign-ins were revoked: authorise the account again"
+    add = "add a section [reports@example.com], or correct the user name in the mail program"
     return (
-        Notice("warning", "emailproxy.store", "reading from Azure Key Vault took 8.4 s; the last good value was used", None, None, now - 3 * HOUR),
-        Notice("warning", "emailproxy.throttle", "10.20.3.77 failed to log in 5 times, its next logins are answered more slowly", None, None, now - 41 * MINUTE),
-        Notice("error", "emailproxy.session", "login of camille.durand@example.com from 10.20.1.14 failed: the token endpoint answered invalid_grant, AADSTS50173", "7F3A", "the password was changed or sign-ins were revoked: authorise the account again", now - 18 * MINUTE),
-        Notice("warning", "emailproxy.session", "login of reports@example.com from 10.20.0.9 failed: there is no such account in the configuration", "B01C", "add a section [reports@example.com], or correct the user name in the mail program", now - 6 * MINUTE),
-    )  # fmt: skip
+        Notice("warning", "emailproxy.store", slow, None, None, now - 3 * HOUR),
+        Notice("warning", "emailproxy.throttle", throttled, None, None, now - 41 * MINUTE),
+        Notice("error", "emailproxy.session", revoked, "7F3A", authorise, now - 18 * MINUTE),
+        Notice("warning", "emailproxy.session", unknown, "B01C", add, now - 6 * MINUTE),
+    )
 
 
 def company(now: float | None = None) -> Snapshot:

@@ -1,4 +1,4 @@
-"""Does the page show what it is told, in every state, at every width, to everybody? Against a stand-in for the proxy."""
+"""Does the page show what it is told, in every state and width, to everybody? Against a stand-in for the proxy."""
 
 from __future__ import annotations
 
@@ -325,12 +325,9 @@ def test_two_thousand_sessions(browser: Browser, start_stage: StartStage) -> Non
     assert 10 < browser.script(rows) < 60
     height = browser.script("return document.documentElement.scrollHeight")
     assert height > 2_000 * 40
-    last = browser.script(
-        "scrollTo(0, document.documentElement.scrollHeight);"
-        "return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>"
-        " done(Math.max(...[...document.querySelectorAll('.sessions tbody tr[aria-rowindex]')].map((r) => +r.ariaRowIndex))))))"
-    )
-    assert last == 2_001
+    browser.script("scrollTo(0, document.documentElement.scrollHeight)")
+    browser.find('.sessions tbody tr[aria-rowindex="2001"]')
+    assert browser.script(rows) < 60
     assert browser.script("return document.documentElement.scrollHeight") == pytest.approx(height, abs=200)
     browser.script("scrollTo(0, 0)")
 
