@@ -25,7 +25,15 @@ PLACEHOLDER: Final = "*** your"
 """How a sample marks a value that a person must replace."""
 
 CONTENT: Final = frozenset(
-    {"local_certificate_path", "local_key_path", "client_ca_path", "jwt_certificate_path", "jwt_key_path"}
+    {
+        "client_ca_path",
+        "console_certificate_path",
+        "console_key_path",
+        "jwt_certificate_path",
+        "jwt_key_path",
+        "local_certificate_path",
+        "local_key_path",
+    }
 )
 """Options that name a file; a reference in their place leads to what the file would hold."""
 
