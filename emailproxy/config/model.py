@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from emailproxy.assertions.base import IssuerAddress
+from emailproxy.config.channel import Channel
 from emailproxy.config.identity import Certificate
 from emailproxy.config.sealkey import SealKey
 from emailproxy.references.base import Fetched, Reference, Use
@@ -16,6 +17,7 @@ from emailproxy.secret import Secret
 
 __all__ = [
     "Account",
+    "ClientCertificates",
     "Config",
     "Fault",
     "MailProtocol",
@@ -74,6 +76,18 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Whose certificates let mail clients in, and into which accounts."""
+
+    authority: Path | Fetched
+    """The CAs that sign them, and maybe their revocation lists."""
+    required: bool = False
+    """Whether a client without one is turned away."""
+    accounts: tuple[tuple[str, str], ...] = ()
+    """The account of a certificate by ``sha256:FINGERPRINT`` or by a name in it, folded; others name theirs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One local port and the mail server it stands for, if it is always the same."""
 
@@ -101,6 +115,8 @@ class Server:
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
     auth_mechanisms: tuple[str, ...] = ()
     """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
+    client_certificates: ClientCertificates | None = None
+    """Whose certificates let mail clients in."""
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -247,6 +263,8 @@ class Settings:
     """Run for each piece of news about an account, which it gets on standard input (`emailproxy.notifying`)."""
     notify_url: Secret | None = None
     """The same by HTTP POST. Whoever knows the address of a web hook may use it, so it is a secret."""
+    channel: Channel = field(default_factory=Channel)
+    """Where the console listens, and who may come in."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000

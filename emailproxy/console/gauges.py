@@ -63,7 +63,7 @@ class Seen(Protocol):
         ...
 
     @property
-    def faults(self) -> Callable[[], tuple[Fault, ...]]:
+    def faults(self) -> Callable[[], Sequence[Fault]]:
         """What was wrong with the file when it was last read."""
         ...
 
@@ -75,6 +75,11 @@ class Seen(Protocol):
     @property
     def status(self) -> Callable[[], Status]:
         """What the status file says."""
+        ...
+
+    @property
+    def draining(self) -> Callable[[], bool]:
+        """Whether the proxy has been told to stop."""
         ...
 
     @property
@@ -102,7 +107,6 @@ class Gauges(Collector):
 
     Attributes:
         certificates: when each listener's certificate ends; None: it has none.
-        draining: whether the proxy has been told to stop.
     """
 
     def __init__(self, seen: Seen, now: Callable[[], float]) -> None:
@@ -110,7 +114,6 @@ class Gauges(Collector):
         self._now = now
         self._closed: Counter[tuple[MailProtocol, str]] = Counter()
         self.certificates: dict[str, float | None] = {}
-        self.draining = False
 
     def add_closed(self, protocol: MailProtocol, octets: tuple[int, int]) -> None:
         """A session is over; what it has carried goes on counting."""
@@ -132,7 +135,9 @@ class Gauges(Collector):
         yield build
         started = self._seen.status().started
         yield GaugeMetricFamily("emailproxy_start_time_seconds", "Unix time at which the proxy started.", started)
-        yield GaugeMetricFamily("emailproxy_draining", "1 when the proxy has been told to stop.", int(self.draining))
+        yield GaugeMetricFamily(
+            "emailproxy_draining", "1 when the proxy has been told to stop.", int(self._seen.draining())
+        )
         yield GaugeMetricFamily(
             "emailproxy_config_last_reload_successful",
             "0 when the configuration file had faults when it was last read; the one before is in force.",

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from emailproxy.audience import Nobody
 from emailproxy.config import Config, Fault, Server
 from emailproxy.status import Status
 
@@ -31,8 +30,18 @@ class Looked(Protocol):
         ...
 
     @property
-    def faults(self) -> Callable[[], tuple[Fault, ...]]:
+    def faults(self) -> Callable[[], Sequence[Fault]]:
         """What was wrong with the file when it was last read."""
+        ...
+
+    @property
+    def listening(self) -> Callable[[], Sequence[tuple[Server, str, int]]]:
+        """What is bound: the server it stands for, address and port."""
+        ...
+
+    @property
+    def draining(self) -> Callable[[], bool]:
+        """Whether the proxy has been told to stop."""
         ...
 
     @property
@@ -49,8 +58,8 @@ class Check:
     reason: str
 
 
-class Health(Nobody):
-    """An `emailproxy.audience.Audience` that knows whether we are ready.
+class Health:
+    """Knows whether we are ready.
 
     Args:
         looked: the live objects.
@@ -60,8 +69,6 @@ class Health(Nobody):
     def __init__(self, looked: Looked, now: Callable[[], float] = time.time) -> None:
         self._looked = looked
         self._now = now
-        self._bound: set[str] = set()
-        self._draining = False
 
     @property
     def checks(self) -> dict[str, Check]:
@@ -70,7 +77,7 @@ class Health(Nobody):
             "listeners": self._of_listeners(),
             "configuration": self._of_configuration(),
             "store": self._of_store(),
-            "draining": Check(not self._draining, "stopping: nothing is accepted any more" if self._draining else "no"),
+            "draining": self._of_draining(),
         }
 
     def routes(self) -> list[BaseRoute]:
@@ -90,28 +97,17 @@ class Health(Nobody):
 
         return [Route("/livez", live, methods=["GET"]), Route("/readyz", ready, methods=["GET"])]
 
-    # --- what is told -------------------------------------------------------------------------------------------------
-
-    def listener_bound(self, server: Server, addresses: Sequence[tuple[str, int]]) -> None:
-        """See `Audience`."""
-        del addresses
-        self._bound.add(server.section)
-
-    def listener_closed(self, section: str) -> None:
-        """See `Audience`."""
-        self._bound.discard(section)
-
-    def draining(self) -> None:
-        """See `Audience`."""
-        self._draining = True
-
     # --- what is looked at --------------------------------------------------------------------------------------------
 
     def _of_listeners(self) -> Check:
         configured = {server.section for server in self._looked.config().servers}
-        bound = len(self._bound & configured)
+        bound = len({server.section for server, _, _ in self._looked.listening()} & configured)
         # One of several that cannot be bound is for an alert: to send everybody away would help nobody.
         return Check(bound > 0, f"{bound} of {len(configured)} are bound")
+
+    def _of_draining(self) -> Check:
+        draining = self._looked.draining()
+        return Check(not draining, "stopping: nothing is accepted any more" if draining else "no")
 
     def _of_configuration(self) -> Check:
         if self._looked.faults():

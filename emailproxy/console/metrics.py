@@ -133,10 +133,6 @@ class Metrics(Nobody):
         """See `Audience`."""
         self._reloads.inc()
 
-    def draining(self) -> None:
-        """See `Audience`."""
-        self.gauges.draining = True
-
     def _class_of(self, account: str, mechanism: str) -> str:
         if mechanism.upper().endswith(_PASSING):
             return "pass_through"

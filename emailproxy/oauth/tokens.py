@@ -133,6 +133,11 @@ class TokenBroker:
         opened = self._vault.keeper.latest(account)
         return opened.base.sealed_by is not None if opened is not None else None
 
+    def token_ends(self, account: str) -> float | None:
+        """Unix time at which the access token ends that is in memory; None: there is none. Asks nobody."""
+        held = self._vault.keeper.latest(account)
+        return held.access.expires_at if held is not None and held.access is not None else None
+
     def at_hand(
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:

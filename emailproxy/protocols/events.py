@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from emailproxy.failures import Failure
 from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
+
+if TYPE_CHECKING:  # exchanges are made of these events
+    from emailproxy.protocols.exchanges import Exchanges
 
 __all__ = [
     "NEED_DATA",
@@ -238,6 +241,10 @@ class Downstream(Protocol):
 
     def secured(self) -> None:
         """The TLS handshake that `StartTls` asked for is done."""
+        ...
+
+    def offer(self, exchanges: Exchanges) -> None:
+        """Offer these mechanisms from now on, besides passwords and tokens, in place of those given before."""
         ...
 
     def confirm(self, final: bytes) -> None:

@@ -67,6 +67,8 @@ class FakeSeen:
     def __init__(self) -> None:
         self.in_force = Config(Path("emailproxy.config"), SERVERS, ACCOUNTS)
         self.wrong: tuple[Fault, ...] = ()
+        self.bound = list(SERVERS)
+        self.stopping = False
         self.live: list[FakeSession] = []
         self.told = Status(1, STARTED, "file:emailproxy.config", ready=True, health=StoreHealth())
         self.reloaded: float | None = None
@@ -80,6 +82,14 @@ class FakeSeen:
     @property
     def faults(self) -> Callable[[], tuple[Fault, ...]]:
         return lambda: self.wrong
+
+    @property
+    def listening(self) -> Callable[[], Sequence[tuple[Server, str, int]]]:
+        return lambda: [(server, "127.0.0.1", server.local_port) for server in self.bound]
+
+    @property
+    def draining(self) -> Callable[[], bool]:
+        return lambda: self.stopping
 
     @property
     def sessions(self) -> Callable[[], Sequence[LiveSession]]:

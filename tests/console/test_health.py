@@ -23,19 +23,16 @@ async def asked(health: Health, path: str) -> tuple[int, dict[str, object]]:
     return answer.status_code, answer.json()
 
 
-def bound(seen: FakeSeen, number: int = len(SERVERS)) -> Health:
-    health = Health(seen, now=lambda: STARTED + 12.34)
-    for server in SERVERS[:number]:
-        health.listener_bound(server, [])
-    return health
+def health_of(seen: FakeSeen) -> Health:
+    return Health(seen, now=lambda: STARTED + 12.34)
 
 
 async def test_alive_as_long_as_it_answers() -> None:
-    assert await asked(bound(FakeSeen(), 0), "/livez") == (200, {"live": True, "uptime_seconds": 12.3})
+    assert await asked(health_of(FakeSeen()), "/livez") == (200, {"live": True, "uptime_seconds": 12.3})
 
 
 async def test_ready() -> None:
-    assert await asked(bound(FakeSeen()), "/readyz") == (
+    assert await asked(health_of(FakeSeen()), "/readyz") == (
         200,
         {
             "ready": True,
@@ -50,17 +47,20 @@ async def test_ready() -> None:
 
 
 async def test_not_ready_without_a_listener() -> None:
-    health = bound(FakeSeen(), 1)
+    seen = FakeSeen()
+    health = health_of(seen)
+    seen.bound = [SERVERS[0]]
     assert (await asked(health, "/readyz"))[0] == 200
-    health.listener_closed(SERVERS[0].section)
+    seen.bound = []
     status, _ = await asked(health, "/readyz")
     assert status == 503
     assert health.checks["listeners"].reason == "0 of 3 are bound"
 
 
 async def test_not_ready_when_draining() -> None:
-    health = bound(FakeSeen())
-    health.draining()
+    seen = FakeSeen()
+    health = health_of(seen)
+    seen.stopping = True
     status, said = await asked(health, "/readyz")
     assert (status, said["ready"]) == (503, False)
     assert not health.checks["draining"].ok
@@ -68,7 +68,7 @@ async def test_not_ready_when_draining() -> None:
 
 async def test_a_store_that_never_answered_and_one_that_did() -> None:
     seen = FakeSeen()
-    health = bound(seen)
+    health = health_of(seen)
     seen.told = replace(seen.told, ready=False)
     assert (await asked(health, "/readyz"))[0] == 503
     seen.told = replace(
@@ -83,6 +83,6 @@ async def test_a_store_that_never_answered_and_one_that_did() -> None:
 async def test_a_faulty_file_sends_nobody_away() -> None:
     seen = FakeSeen()
     seen.wrong = (Fault("emailproxy.config", "IMAP-1", None, "it is wrong", "make it right"),)
-    health = bound(seen)
+    health = health_of(seen)
     assert (await asked(health, "/readyz"))[0] == 200
     assert "faults" in health.checks["configuration"].reason

@@ -203,7 +203,7 @@ def test_the_configuration(seen: FakeSeen, metrics: Metrics) -> None:
     assert value(metrics, "emailproxy_config_last_reload_successful") == 0
     assert value(metrics, "emailproxy_config_last_reload_success_timestamp_seconds") == STARTED + 5
     assert value(metrics, "emailproxy_draining") == 0
-    metrics.draining()
+    seen.stopping = True
     assert value(metrics, "emailproxy_draining") == 1
 
 
