@@ -24,6 +24,8 @@ CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
 UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores", "-n", "auto")
 """Unit tests are all but these, which need servers, emulators or SDKs."""
+WAITING = ("-n", "4")
+"""Tests with real servers and clients wait more than they work, whatever the number of cores."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
 AZURITE = "azurite@3.35.0"
@@ -149,7 +151,7 @@ def e2e(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(classic))
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
-    session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+    session.run("pytest", "tests/e2e", *WAITING, *session.posargs, env=environment)
 
 
 @nox.session
