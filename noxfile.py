@@ -105,7 +105,7 @@ def package(session: nox.Session) -> None:
     [wheel] = (room / "dist").glob("*.whl")
 
     names = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
-    names = {name for name in names if not name.endswith(".dist-info")}
+    names = {name for name in names if not name.endswith((".dist-info", ".data"))}
     if names != TOP_LEVEL:
         session.error(f"the wheel's top-level names are {sorted(names)}, not {sorted(TOP_LEVEL)}")
 

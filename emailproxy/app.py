@@ -10,14 +10,17 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+import time
 from contextlib import aclosing
 from dataclasses import dataclass
 
 import trio
 
-from emailproxy.config import Config, ConfigError, MailServer, Server, load
+from emailproxy.audience import NOBODY, Audience
+from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
-from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.draining import drain
+from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
@@ -29,6 +32,7 @@ from emailproxy.oauth.terminal import read_pasted_redirects
 from emailproxy.oauth.tokens import TokenBroker, open_broker
 from emailproxy.oauth.watching import Watcher
 from emailproxy.reporting import Reporter
+from emailproxy.session import Session
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
 from emailproxy.store.seeded import SeededStore
@@ -42,10 +46,6 @@ log = logging.getLogger("emailproxy.app")
 
 PROBES = 8
 """Servers asked for their capabilities at a time: enough for any start to be quick, no burst at a provider."""
-
-
-LOGIN_DRAIN = 5.0
-"""Seconds that a login under way gets when the proxy stops. Longer ones wait for a person, who may take hours."""
 
 
 class NothingToServeError(ProxyError):
@@ -70,11 +70,14 @@ class Proxy:
     Args:
         config: checked and frozen; `reload` replaces it by what its file says then.
         options: the command line's.
+        audience: hears what happens.
     """
 
-    def __init__(self, config: Config, options: Options) -> None:
+    def __init__(self, config: Config, options: Options, audience: Audience = NOBODY) -> None:
         self._config = config
         self._options = options
+        self._audience = audience
+        self._reloaded_at: float | None = None
         self._stopping = trio.Event()
         self._hurrying = trio.Event()
         self._reloaded = trio.Event()
@@ -85,6 +88,21 @@ class Proxy:
     def config(self) -> Config:
         """The configuration in force."""
         return self._config
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that are alive now."""
+        return [] if self._listeners is None else self._listeners.sessions
+
+    @property
+    def reloaded_at(self) -> float | None:
+        """Unix time at which the configuration in force was read anew; None: it is the first."""
+        return self._reloaded_at
+
+    @property
+    def draining(self) -> bool:
+        """Whether the proxy has been told to stop."""
+        return self._stopping.is_set()
 
     @property
     def addresses(self) -> list[tuple[Server, str, int]]:
@@ -130,7 +148,7 @@ class Proxy:
             reporter = Reporter(lambda: self._config, records, broker, consents)
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
-            services = Services(lambda: self._config, broker, upstreams, Throttle())
+            services = Services(lambda: self._config, broker, upstreams, Throttle(), self._audience)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
@@ -144,18 +162,23 @@ class Proxy:
                         background.start_soon(notifier.run)
                         task_status.started()
                         await self._stopping.wait()
+                        self._audience.draining()
                         listeners.stop()
-                        farewell.start_soon(self._end_sessions, listeners)
+                        farewell.start_soon(drain, listeners, self._config.settings, self._hurrying)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
         if not bound:  # raised out here, where no nursery makes a group of it
             raise NothingToServeError("no listener could be opened, see the errors above")
         log.info("stopped")
 
-    async def reload(self) -> None:
-        """Read the configuration file again. A faulty file changes nothing and is explained in the log."""
+    async def reload(self) -> tuple[Fault, ...]:
+        """Read the configuration file again. A faulty file changes nothing and is explained in the log.
+
+        Returns:
+            What is wrong with it; nothing if it is in force now, or if the proxy does not serve (any more).
+        """
         if self._listeners is None or self._stopping.is_set():
-            return
+            return ()
         try:
             # Certificates are read as well: not for the event loop.
             config = await trio.to_thread.run_sync(load, self._config.path)
@@ -163,16 +186,19 @@ class Proxy:
             for fault in error.faults:
                 log.error("%s", fault)
             log.error("configuration not reloaded because of these faults; the one in force stays")
-            return
+            return tuple(error.faults)
         for warning in config.warnings:
             log.warning("%s", warning)
         self._config = config
         if self._broker is not None:
             self._broker.distrust()
         await self._listeners.apply(config.servers)
+        self._reloaded_at = time.time()
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
+        self._audience.reloaded()
         log.info("configuration reloaded: servers %d, accounts %d", len(config.servers), len(config.accounts))
+        return ()
 
     async def _probe(self, upstreams: UpstreamServers) -> None:
         """Ask each distinct server for its capabilities, so that the first client already sees them."""
@@ -203,24 +229,6 @@ class Proxy:
                     current.start_soon(serve_redirects, accounts, consents)
                     await reloaded.wait()
                     current.cancel_scope.cancel()
-
-    async def _end_sessions(self, listeners: ListenerSet) -> None:
-        """Give live sessions their time, then say goodbye and close them."""
-        if not listeners.live:
-            return
-        drain = self._config.settings.drain
-        log.info(
-            "stopping: sessions get up to %.0f s (now %d); a second signal ends them at once", drain, listeners.live
-        )
-        failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
-        with trio.move_on_after(drain) as patience:
-            with trio.move_on_after(LOGIN_DRAIN):
-                await self._hurrying.wait()
-            if not self._hurrying.is_set():
-                listeners.end_sessions(failure, logged_in=False)
-                await self._hurrying.wait()
-        log.info("closing what is left%s: sessions %d", "" if patience.cancelled_caught else " at once", listeners.live)
-        listeners.end_sessions(failure, logged_in=True)
 
 
 async def _read_terminal(consents: Consents, external_only: bool) -> None:

@@ -113,6 +113,7 @@ class Listener:
             log.warning("[%s] not listening on %s", self.server.section, problem)
         for host, port in self.addresses:
             self._announce(host, port)
+        self._services.audience.listener_bound(self.server, self.addresses)
 
     def reconfigure(self, server: Server) -> None:
         """Stand for `server`, at the same local address, for connections to come; reads its certificate again.
@@ -121,7 +122,11 @@ class Listener:
             OSError, ssl.SSLError: the certificate cannot be used; everything stays as it was.
         """
         self._context = _context(server)
+        audience = self._services.audience
+        if server.section != self.server.section:
+            audience.listener_closed(self.server.section)
         self.server = server
+        audience.listener_bound(server, self.addresses)
 
     async def accept(self) -> None:
         """Accept connections until `stop`. Sessions go on behind it."""
@@ -141,6 +146,7 @@ class Listener:
             sock.close()
         if self._sockets:
             log.info("%s stopped listening", self.server.section)
+            self._services.audience.listener_closed(self.server.section)
         self._sockets.clear()
 
     async def _candidates(self) -> list[tuple[int, str]]:
@@ -217,6 +223,7 @@ class Listener:
                 except OSError as error:
                     log.debug("%s: no goodbye: %s", host, error)
             connection.close()
+            self._services.audience.connection_refused(self.server, host, failure)
             return
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -228,6 +235,7 @@ class Listener:
         session = Session(connection, address, self.server, self._context, self._services)
         self._sessions.add(session)
         self._by_address[host] += 1
+        self._services.audience.session_opened(session)
         self._nursery.start_soon(self._fenced, session, host)
 
     async def _fenced(self, session: Session, host: str) -> None:
@@ -240,6 +248,7 @@ class Listener:
             self._by_address[host] -= 1
             if not self._by_address[host]:
                 del self._by_address[host]
+            self._services.audience.session_closed(session)
 
 
 class ListenerSet:
@@ -266,6 +275,11 @@ class ListenerSet:
     def addresses(self) -> list[tuple[Server, str, int]]:
         """What is bound: the server it stands for, address and port."""
         return [(each.server, *address) for each in self._listeners.values() for address in each.addresses]
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that are alive now, those of stopped listeners included."""
+        return [session for listener in self._all() for session in listener.sessions]
 
     @property
     def live(self) -> int:

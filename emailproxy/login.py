@@ -7,12 +7,14 @@ that it refuses is replaced once before the client hears of it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Final, NoReturn, Protocol
 
 import trio
 
+from emailproxy.audience import NOBODY, Audience
 from emailproxy.causes.mail_server import holder_of, refusal_cause, unknown_refusal
 from emailproxy.config import Account, Config, MailProtocol, Server
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -73,6 +75,10 @@ class Services:
     tokens: Tokens
     upstreams: UpstreamServers
     throttle: Throttle
+    audience: Audience = NOBODY
+    """Hears of sessions and logins."""
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """The next session's."""
 
 
 async def log_in(

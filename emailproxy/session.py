@@ -10,6 +10,7 @@ import logging
 import math
 import platform
 import ssl
+import time
 from collections.abc import Callable
 
 import trio
@@ -36,7 +37,8 @@ from emailproxy.protocols.imap import DownstreamImap
 from emailproxy.protocols.pop3 import DownstreamPop3
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
 from emailproxy.protocols.smtp import DownstreamSmtp
-from emailproxy.relay import Relay
+from emailproxy.protocols.underway import LastWords, UnderWay
+from emailproxy.relay import QUIET, Relay
 from emailproxy.transcript import Transcript
 from emailproxy.upstream import (
     ClientHello,
@@ -66,12 +68,16 @@ GRID = 1.0
 """Seconds. "Wrong user name or password" leaves at a whole multiple of this after the credentials came: what it took
 to find out (a derivation, an argon2 hash, a look into a store, or none of them) is what a stranger would learn from."""
 
+RESTING = 5.0
+"""Seconds of silence behind a line of the server's after which nothing is under way, when the line does not say so: a
+client sends a literal at once, and a server that has begun a response goes on."""
+
 IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
 """Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
 
 
 class Session:
-    """One mail connection. Owns `client` and closes it when `run` ends.
+    """One mail connection, an `emailproxy.audience.LiveSession`. Owns `client` and closes it when `run` ends.
 
     Args:
         client: the connection, just accepted.
@@ -79,6 +85,12 @@ class Session:
         server: what the listener stands for.
         tls: the listener's TLS context, None if it has no certificate.
         services: what all sessions share.
+
+    Attributes:
+        opened: Unix time at which it came.
+        account: whose session it is; None until login is over.
+        logged_in_at: Unix time at which login was over; None before.
+        ending: why it ended, a clause for people; empty as long as it lives.
     """
 
     def __init__(
@@ -97,9 +109,39 @@ class Session:
         self._services = services
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
+        self._under_way: UnderWay | None = None
         self._scope = trio.CancelScope()
         self._ending = False
         self._failures = 0
+        self._number = next(services.numbers)
+        self._counted: tuple[Connection, int, Connection, int] | None = None
+        self.opened = time.time()
+        self.account: str | None = None
+        self.logged_in_at: float | None = None
+        self.ending = ""
+
+    @property
+    def id(self) -> str:
+        """Eight hexadecimal digits, which grow from session to session."""
+        return f"{self._number & 0xFFFFFFFF:08x}"
+
+    @property
+    def server(self) -> Server:
+        """What the listener stood for when the client came."""
+        return self._server
+
+    @property
+    def client(self) -> str:
+        """The client's address and port."""
+        return self._peer
+
+    @property
+    def octets(self) -> tuple[int, int]:
+        """Relayed since the login, up and down."""
+        if self._counted is None:
+            return 0, 0
+        client, up, server, down = self._counted
+        return client.received - up, server.received - down
 
     @property
     def logged_in(self) -> bool:
@@ -118,13 +160,38 @@ class Session:
                 with self._scope:
                     await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time")
         except OSError as error:
+            self.ending = "connection of the client broke"
             log.info("%s %s: connection of the client broke: %s", self._server.section, self._peer, error)
         finally:
             self._client.close()
+            self.ending = self.ending or "closed"
+
+    def is_resting(self) -> bool:
+        """Whether the client may be sent away without cutting anything off. The first time it is asked, it listens.
+
+        Only who has logged in can be resting.
+        """
+        relay = self._relay
+        if relay is None:
+            return False
+        if self._under_way is None:
+            self._under_way = UnderWay(self._server.protocol.value)
+            relay.overhear(self._under_way.heard)
+        since = relay.silent_since()
+        if since is None:
+            return False
+        match self._under_way.last_words:
+            case LastWords.COMPLETE:
+                return trio.current_time() - since >= QUIET
+            case LastWords.UNKNOWN:
+                return trio.current_time() - since >= RESTING
+            case LastWords.OPEN:
+                return False
 
     def end(self, failure: Failure) -> None:
         """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""
         self._ending = True
+        self.ending = failure.detail
         self._scope.cancel()
         if self._relay is not None:
             self._relay.say_goodbye(goodbye(self._server.protocol, failure))
@@ -173,6 +240,7 @@ class Session:
                     await self._abort(FailureKind.PROTOCOL_ABUSE, "This is not a mail client's dialogue.", detail)
                     return None
                 case LoggedOut():
+                    self.ending = "left without a login"
                     log.debug("%s %s: left without a login", self._server.section, self._peer)
                     return None
 
@@ -224,12 +292,16 @@ class Session:
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
+        self.account, self.logged_in_at = name, time.time()
+        self._counted = client, up, server, down
         relay = self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._scope, self._tap())
+        self._services.audience.session_logged_in(self)
         try:
             await relay.run()
         finally:
             server.close()
             ending = relay.ending.value if relay.ending is not None else "stopped"
+            self.ending = self.ending or ending
             log.info(
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
@@ -279,6 +351,7 @@ class Session:
             else:
                 return True
         log.info("%s %s: %s", self._server.section, self._peer, problem)
+        self.ending = problem
         return False
 
     async def _send(self, data: bytes) -> None:
@@ -290,18 +363,21 @@ class Session:
     async def _abort(self, kind: FailureKind, text: str, detail: str) -> None:
         assert self._machine is not None
         failure = Failure(kind, text, detail)
+        self.ending = detail
         log.warning("%s %s: %s (ref %s)", self._server.section, self._peer, detail, failure.reference)
         self._machine.abort(failure)
         await self._send(self._machine.data_to_send())
 
     def _log_login(self, account: str, mechanism: str, started: float, failure: Failure | None) -> None:
-        """The one line per login."""
-        level = logging.INFO if failure is None else logging.WARNING
-        if not log.isEnabledFor(level):
-            return
+        """The one line per login, and the word to whoever watches."""
         shown = account[:128]
         if not shown.isprintable():
             shown = "".join(c if c.isprintable() else "?" for c in shown)
+        milliseconds = round((trio.current_time() - started) * 1000, 1)
+        self._services.audience.login_finished(self, shown, mechanism, failure, milliseconds)
+        level = logging.INFO if failure is None else logging.WARNING
+        if not log.isEnabledFor(level):
+            return
         fields: dict[str, object] = {
             "account": shown,
             "client": self._peer,
@@ -309,7 +385,7 @@ class Session:
             "listener": self._server.section,
             "mechanism": mechanism,
             "outcome": "ok" if failure is None else failure.kind.value,
-            "milliseconds": round((trio.current_time() - started) * 1000, 1),
+            "milliseconds": milliseconds,
         }
         ending = ""
         if failure is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
 
-from emailproxy import app
+from emailproxy import draining
 from emailproxy.app import NothingToServeError, Options, Proxy
-from emailproxy.config import load
+from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
+from emailproxy.config import Server, load
+from emailproxy.failures import Failure, FailureKind
 from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
@@ -42,8 +44,8 @@ async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
 
 
 @asynccontextmanager
-async def running(path: Path, **options: object) -> AsyncIterator[Proxy]:
-    proxy = Proxy(load(path), Options(local_server_auth=True, **options))  # type: ignore[arg-type]
+async def running(path: Path, audience: Audience = NOBODY, **options: object) -> AsyncIterator[Proxy]:
+    proxy = Proxy(load(path), Options(local_server_auth=True, **options), audience)  # type: ignore[arg-type]
     async with trio.open_nursery() as nursery:
         await nursery.start(proxy.run)
         yield proxy
@@ -117,6 +119,88 @@ async def test_a_login_through_everything(tmp_path: Path, provider: Provider, fr
         assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
         await client.stream.aclose()
     assert provider.counters.token_requests["client_credentials"] == 1
+
+
+class Listening(Nobody):
+    """Notes what the proxy says."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+        self.sessions: list[LiveSession] = []
+
+    def session_opened(self, session: LiveSession) -> None:
+        self.sessions.append(session)
+        self.heard.append(("opened", session.id, session.account, session.octets, session.ending))
+
+    def session_logged_in(self, session: LiveSession) -> None:
+        self.heard.append(("logged in", session.id, session.account, session.logged_in_at is not None))
+
+    def session_closed(self, session: LiveSession) -> None:
+        self.heard.append(("closed", session.id, session.ending))
+
+    def login_finished(
+        self, session: LiveSession, account: str, mechanism: str, failure: Failure | None, milliseconds: float
+    ) -> None:
+        assert milliseconds >= 0
+        self.heard.append(("login", session.id, account, mechanism, failure and failure.kind))
+
+    def listener_bound(self, server: Server, addresses: Sequence[tuple[str, int]]) -> None:
+        self.heard.append(("bound", server.section, list(addresses)))
+
+    def listener_closed(self, section: str) -> None:
+        self.heard.append(("unbound", section))
+
+    def reloaded(self) -> None:
+        self.heard.append(("reloaded",))
+
+    def draining(self) -> None:
+        self.heard.append(("draining",))
+
+
+async def test_the_audience_hears_of_everything_in_its_order(
+    tmp_path: Path, provider: Provider, free_port: FreePort
+) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    audience = Listening()
+    async with running(path, audience) as proxy:
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        session = audience.sessions[0]
+        before = session.octets
+        assert (await client.command("b NOOP")).startswith("b OK")
+        up, down = session.octets
+        assert (up - before[0], down > before[1]) == (len("b NOOP\r\n"), True)
+        assert list(proxy.sessions) == [session]
+        wrong = await Client.connect(port)
+        assert (await wrong.command("a LOGIN nobody secret")).startswith("a NO")
+        await wrong.command("b LOGOUT")
+        await wrong.stream.aclose()
+        assert await proxy.reload() == ()
+        assert proxy.reloaded_at is not None
+        path.write_text("nonsense\n")
+        assert len(await proxy.reload()) >= 1
+        assert not proxy.draining
+        await client.stream.aclose()
+        with trio.fail_after(5):
+            while proxy.sessions:
+                await trio.sleep(0.001)
+    assert proxy.draining
+    name, bound = f"IMAP-{port}", ("bound", f"IMAP-{port}", [("127.0.0.1", port)])
+    first = [each for each in audience.heard if each[1:2] == ("00000001",)]
+    assert first == [
+        ("opened", "00000001", None, (0, 0), ""),
+        ("login", "00000001", USER, "LOGIN", None),
+        ("logged in", "00000001", USER, True),
+        ("closed", "00000001", "closed"),
+    ]
+    assert [each for each in audience.heard if each[1:2] == ("00000002",)] == [
+        ("opened", "00000002", None, (0, 0), ""),
+        ("login", "00000002", "nobody", "LOGIN", FailureKind.WRONG_CREDENTIALS),
+        ("closed", "00000002", "left without a login"),
+    ]
+    others = [each for each in audience.heard if each[0] not in {"opened", "login", "logged in", "closed"}]
+    assert others == [bound, bound, ("reloaded",), ("draining",), ("unbound", name)]
 
 
 async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
@@ -216,7 +300,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
-    monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
+    monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:

@@ -16,6 +16,7 @@ import pytest
 import trio
 import trustme
 
+from emailproxy.audience import Nobody
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -125,6 +126,29 @@ async def test_too_many_connections_are_told_and_the_rest_goes_on(caplog: pytest
         assert words.startswith(b"* OK")
         for stream in (second, third, fourth):
             await stream.aclose()
+
+
+class _Counting(Nobody):
+    def __init__(self) -> None:
+        self.refused: list[tuple[str, str, FailureKind]] = []
+
+    def connection_refused(self, server: Server, client: str, failure: Failure) -> None:
+        self.refused.append((server.section, client, failure.kind))
+
+
+async def test_the_audience_hears_of_a_refused_connection() -> None:
+    audience = _Counting()
+    async with trio.open_nursery() as nursery:
+        listener = Listener(SERVER, replace(services(max_connections=1), audience=audience), Scratch(), nursery)
+        await listener.bind()
+        nursery.start_soon(listener.accept)
+        first, _ = await greeting(listener)
+        second, _ = await greeting(listener)
+        assert audience.refused == [("IMAP-1993", "127.0.0.1", FailureKind.LIMIT)]
+        await first.aclose()
+        await second.aclose()
+        listener.stop()
+        nursery.cancel_scope.cancel()
 
 
 async def test_loopback_has_no_limit_for_each_address() -> None:

@@ -219,6 +219,8 @@ class Settings:
     """Seconds a login waits for a person's consent; None: 60 for IMAP and POP, 30 for SMTP."""
     drain: float = 30.0
     """Seconds that live sessions get when the proxy stops."""
+    drain_grace: float = 5.0
+    """Of these, the seconds after which a session with nothing under way is told goodbye."""
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
     seal_key: SealKey | None = None

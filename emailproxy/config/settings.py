@@ -41,6 +41,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         allow_catch_all_accounts=reader.boolean("allow_catch_all_accounts"),
         login_wait=reader.seconds("login_wait", default.login_wait),
         drain=reader.seconds("drain", default.drain) or 0.0,
+        drain_grace=reader.seconds("drain_grace", default.drain_grace) or 0.0,
         secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
         seal_key=read_seal_key(reader, "seal_key"),
         seal_key_previous=read_seal_key(reader, "seal_key_previous"),
