@@ -75,6 +75,7 @@ class Relay:
         readiness: waits for the two sockets; the caller closes it.
 
     Attributes:
+        started: when it was made.
         ending: why `run` ended, or was cancelled by the deadline of `scope`.
     """
 
@@ -91,6 +92,7 @@ class Relay:
         "_tap",
         "_up",
         "ending",
+        "started",
     )
 
     def __init__(
@@ -114,6 +116,7 @@ class Relay:
         self._armed = 0.0  # when the deadline was moved last
         self._last_octet = ord("\n")  # the login's reply was a line
         self.ending: Ending | None = None
+        self.started = trio.current_time()
 
     async def run(self) -> None:
         """Carry octets until both sides have closed, or one broke; cancelled when neither says anything for too long.
@@ -121,8 +124,8 @@ class Relay:
         Raises:
             OSError: there is no descriptor left to wait with.
         """
-        self._down.moved = trio.current_time()
-        self._move_deadline(self._down.moved)
+        self._down.moved = self.started
+        self._move_deadline(self.started)
         readiness = self._readiness()
         try:
             await self._carry_all(readiness)
@@ -188,6 +191,9 @@ class Relay:
                     more.append(way)
             if self.ending is not None:
                 return
+            if down.finished and not up.finished and self._idle_limit > LINGER:
+                self._idle_limit = LINGER
+                self._move_deadline(now)
         self.ending = Ending.CLOSED
 
     def _carry(self, way: _Way, readiness: Readiness) -> bool:
@@ -203,11 +209,10 @@ class Relay:
                 return False
             if not data:
                 way.finished = self._half_closed = True
+                if self._up.finished and self._down.finished:  # all is over, and the caller closes both
+                    return False
                 self._watch(readiness, source)
                 sink.shut_down_sending()
-                if to_client:
-                    self._idle_limit = min(self._idle_limit, LINGER)
-                    self._move_deadline(trio.current_time())
                 return False
             if self._tap is not None:
                 self._tap(data, to_client)

@@ -22,6 +22,7 @@ from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.proofs import Proof
 from emailproxy.relay import QUIET
 from emailproxy.secret import Secret
 from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, RESTING, Session
@@ -55,6 +56,13 @@ class FakeTokens:
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:
         return None
+
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", "no proof is right"))
+
+    def vouch(self, account: Account) -> Secret:
+        return Secret("pass")
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         await trio.lowlevel.checkpoint()
