@@ -1,13 +1,13 @@
 """What does a provider's schema say of a type? Read from the code that the CDK for Terraform generated from the schema.
 
 The registry of providers is not reached from everywhere, and the two large providers take an hour to build. But the npm
-packages ``@cdktf/provider-…`` were generated from the providers' own schemas, and their classes still say all of it: which
-argument there is, of what type, whether it must be given, whether it is a nested block and how often that may stand there.
-(Their ``.jsii`` files say less: neither what is a block, nor a set, nor what the service alone fills in.)
+packages ``@cdktf/provider-…`` were generated from the providers' own schemas, and their classes still say all of it:
+which argument there is, of what type, whether it must be given, whether it is a nested block and how often that may
+stand there. (Their ``.jsii`` files say less: neither what is a block, nor a set, nor what the service alone fills in.)
 
-Three things they do not say. Whether an optional argument may also be filled in by the service: taken as "no", but for ``id``.
-Whether an argument is write-only: those named ``…_wo`` are. And what only the provider's code checks, such as two arguments that
-exclude each other.
+Three things they do not say. Whether an optional argument may also be filled in by the service: taken as "no", but for
+the few that are named below and ``id``. Whether an argument is write-only: those named ``…_wo`` are. And what only the
+provider's code checks, such as two arguments that exclude each other.
 """
 
 from __future__ import annotations
@@ -23,21 +23,28 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 Schema: TypeAlias = dict[str, Any]
 """One block: ``attributes`` and ``blocks``."""
 
-_FUNCTION: Final = re.compile(r"^function (\w+)ToHclTerraform\(struct\) \{\n(.*?)^\}", re.M | re.S)
-_CLASS: Final = re.compile(r"^class (\w+) extends cdktf\.(\w+) \{\n(.*?)^\}", re.M | re.S)
+_FUNCTION: Final = re.compile(r"^function (\w+)ToHclTerraform\(struct\) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_CLASS: Final = re.compile(r"^class (\w+) extends cdktf\.(\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 _ENTRY: Final = re.compile(
     r'^ +"?(?P<name>\w+)"?: \{\n +value: (?P<value>.*),\n +isBlock: (?P<block>true|false),\n +type: "(?P<type>\w+)",\n'
     r' +storageClassType: "(?P<storage>\w+)",',
-    re.M,
+    re.MULTILINE,
 )
 _PROPERTY: Final = re.compile(r"(?:struct\.|this\._)(\w+)")
-_RESET: Final = re.compile(r"^    reset\w+\(\) \{\n        this\._(\w+)(?:\.internalValue)? = undefined", re.M)
-_GETTER: Final = re.compile(r"^    get (\w+)\(\) \{\n        return (.*);\n    \}", re.M)
-_MEMBER: Final = re.compile(r'^        this\.(_\w+) = new ([\w.]+)\(this, "(\w+)"', re.M)
+_RESET: Final = re.compile(r"^    reset\w+\(\) \{\n        this\._(\w+)(?:\.internalValue)? = undefined", re.MULTILINE)
+_GETTER: Final = re.compile(r"^    get (\w+)\(\) \{\n        return (.*);\n    \}", re.MULTILINE)
+_MEMBER: Final = re.compile(r'^        this\.(_\w+) = new ([\w.]+)\(this, "(\w+)"', re.MULTILINE)
 _ATTRIBUTE: Final = re.compile(r"this\.(?:get(\w+)Attribute|interpolationForAttribute)\(['\"](\w+)['\"]\)")
 _KIND: Final = re.compile(r"terraformResourceType: '(\w+)'")
 _PROVIDER_NAME: Final = re.compile(r"terraformProviderSource: '([\w/.-]+)'")
 _VERSION: Final = re.compile(r"providerVersion: '([\d.]+)'")
+
+_ALSO_COMPUTED: Final = {
+    "aws_instance": ("private_ip",),
+    "google_compute_instance": ("network_interface", "network_ip"),
+}
+"""Optional arguments that the service fills in if they are not given, and that modules read: the code does not say
+it."""
 
 _GETTERS: Final[dict[str | None, JsonType]] = {
     "String": "string",
@@ -104,12 +111,20 @@ def extracted(text: str) -> Extracted | None:
     schema = _block(source, body, body)
     attributes = schema["attributes"]
     if "id" in attributes and base != "TerraformProvider" and not attributes["id"].get("required"):
-        attributes["id"] = {"type": "string", "computed": True} | ({"optional": True} if base == "TerraformDataSource" else {})
+        attributes["id"] = {"type": "string", "computed": True} | (
+            {"optional": True} if base == "TerraformDataSource" else {}
+        )
     if base == "TerraformDataSource":
         # What may be given to look something up is filled in if it is not.
         for attribute in attributes.values():
             if attribute.get("optional"):
                 attribute["computed"] = True
+    if name[1] in _ALSO_COMPUTED:
+        *path, last = _ALSO_COMPUTED[name[1]]
+        inner = schema
+        for step in path:
+            inner = inner["blocks"][step]["block"]
+        inner["attributes"][last]["computed"] = True
     if base == "TerraformProvider":
         # The alias is Terraform's own.
         attributes.pop("alias", None)
@@ -140,7 +155,11 @@ def _block(source: _Source, written: str, body: str) -> Schema:
             many = "listMapperHcl" in value or "hashMapperHcl" in value
             if match["block"] == "true":
                 nesting = "single" if match["type"] == "struct" else match["type"]
-                blocks[name] = {"nesting": nesting, "block": inner} | ({"min": 1} if required else {}) | ({} if many else {"max": 1})
+                blocks[name] = (
+                    {"nesting": nesting, "block": inner}
+                    | ({"min": 1} if required else {})
+                    | ({} if many else {"max": 1})
+                )
                 continue
             found: JsonType = _object(inner)
             if many or match["type"] in ("list", "set"):
@@ -163,7 +182,7 @@ def _entries(written: str) -> list[re.Match[str]]:
 
 
 def _reference(source: _Source, function: str) -> str:
-    """The class that stands for one nested block; none if it is a provider's, of whose arguments it is not told which must be given."""
+    """The class that stands for one nested block. A provider's have none: what must be given there is not said."""
     name = function[0].upper() + function[1:] + "OutputReference"
     if name not in source.classes and source.main != "TerraformProvider":
         raise ValueError(f"no class {name}")
@@ -194,7 +213,9 @@ def _computed(source: _Source, body: str) -> dict[str, JsonType]:
     """What only the service fills in."""
     found: dict[str, JsonType] = {}
     members = {member: (kind, name) for member, kind, name in _MEMBER.findall(body)}
-    setters = set(re.findall(r"^    set (\w+)\(value\)", body, re.M)) | set(re.findall(r"^    put(\w+)\(value\)", body, re.M))
+    setters = set(re.findall(r"^    set (\w+)\(value\)", body, re.MULTILINE)) | set(
+        re.findall(r"^    put(\w+)\(value\)", body, re.MULTILINE)
+    )
     for getter, value in _GETTER.findall(body):
         if getter in setters or getter[0].upper() + getter[1:] in setters or getter.endswith("Input"):
             continue

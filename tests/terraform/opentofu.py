@@ -1,8 +1,8 @@
 """How is OpenTofu had where no release can be downloaded? Built from the Go module, which takes some minutes once.
 
-``go install …@VERSION`` refuses it, since its go.mod replaces a module; so its source is copied and built where it is the main module.
-What only serves remote and encrypted state is taken out of the two files that list it: the SDKs of all clouds are a good part of the work,
-and no check here has a backend.
+``go install …@VERSION`` refuses it, since its go.mod replaces a module; so its source is copied and built where it is
+the main module. What only serves remote and encrypted state is taken out of the two files that list it: the SDKs of all
+clouds are a good part of the work, and no check here has a backend.
 
 ``python -m tests.terraform.opentofu`` prints the path of the program, and builds it if it is not there.
 """
@@ -71,10 +71,15 @@ def build(room: Path, program: Path) -> None:
 def without_clouds(text: str) -> str:
     """One of the two Go files without the backends and key providers that need a cloud's SDK."""
     for name in _BACKENDS:
-        text = re.sub(rf"^.*\bbackend{name}\b.*\n", "", text, flags=re.M)
+        text = re.sub(rf"^.*\bbackend{name}\b.*\n", "", text, flags=re.MULTILINE)
     for name in _KEY_PROVIDERS:
-        text = re.sub(rf'^\t".*/keyprovider/{name}"\n', "", text, flags=re.M)
-        text = re.sub(rf"^\tif err := DefaultRegistry\.\w+\({name}\.New\(\)\).*?^\t\}}\n", "", text, flags=re.M | re.S)
+        text = re.sub(rf'^\t".*/keyprovider/{name}"\n', "", text, flags=re.MULTILINE)
+        text = re.sub(
+            rf"^\tif err := DefaultRegistry\.\w+\({name}\.New\(\)\).*?^\t\}}\n",
+            "",
+            text,
+            flags=re.MULTILINE | re.DOTALL,
+        )
     return text
 
 

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import hcl2
-
 __all__ = ["TERRAFORM", "Block", "blocks", "folders", "plain", "used_types"]
 
 TERRAFORM: Final = Path(__file__).resolve().parents[2] / "terraform"
@@ -48,12 +46,12 @@ def blocks(folder: Path) -> tuple[Block, ...]:
 
 
 def used_types(root: Path) -> set[tuple[str, str]]:
-    """Pairs of ``resource`` or ``data`` and the type, of all modules."""
+    """Pairs of ``resource`` or ``data`` and the type, of all modules; not ``terraform_data``, which has no provider."""
     return {
         (block.kind, block.labels[0])
         for folder in folders(root)
         for block in blocks(folder)
-        if block.kind in ("resource", "data")
+        if block.kind in ("resource", "data") and block.labels[0] != "terraform_data"
     }
 
 
@@ -65,6 +63,8 @@ def plain(value: Any) -> Any:
 
 
 def _read(file: Path) -> Iterator[Block]:
+    import hcl2
+
     with file.open(encoding="utf-8") as opened:
         content = hcl2.load(opened)
     for kind, bodies in content.items():

@@ -1,10 +1,12 @@
 """How does ``tofu validate`` know a provider that is not there? A stand-in serves its schema, over the plugin protocol.
 
-OpenTofu asks each provider for its schema and then checks every block and every expression against it; with ``mock_provider`` its tests
-ask for nothing else. So a stand-in that answers with the schemas of ``schemas/`` is all that ``validate`` and ``test`` need. It is found through
-``TF_REATTACH_PROVIDERS``, which is how providers are debugged, so nothing is installed. It makes nothing: only the schema is real.
+OpenTofu asks each provider for its schema and then checks every block and every expression against it; with
+``mock_provider`` its tests ask for nothing else. So a stand-in that answers with the schemas of ``schemas/`` is all
+that ``validate`` and ``test`` need. It is found through ``TF_REATTACH_PROVIDERS``, which is how providers are debugged,
+so nothing is installed. It makes nothing: only the schema is real.
 
-The protocol is tfplugin 6; of its messages those that carry a schema are written here by hand, since there are three of them.
+The protocol is tfplugin 6; of its messages those that carry a schema are written here by hand, since there are three of
+them.
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
-
 from tests.terraform.extraction import Schema
 from tests.terraform.schemas import PACKAGES, load
 
@@ -30,7 +30,9 @@ _NESTING: Final = {"single": 1, "list": 2, "set": 3, "map": 4}
 
 @contextmanager
 def standing_in(room: Path, *providers: str) -> Iterator[dict[str, str]]:
-    """Serve `providers` (all that there are schemas of, if none is named) from sockets in `room`; the environment that finds them."""
+    """Serve `providers` (all, if none is named) from sockets in `room`; the environment by which they are found."""
+    import grpc
+
     attached: dict[str, Any] = {}
     servers = []
     try:
@@ -55,13 +57,16 @@ def standing_in(room: Path, *providers: str) -> Iterator[dict[str, str]]:
             server.stop(None).wait()
 
 
-class _Provider(grpc.GenericRpcHandler):
+class _Provider:
     """Answers the schema, gives a stored state back as it came, and has no complaint about anything else."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, handler_call_details: Any) -> Any:
+        """Who answers this call; None if it is not a provider's (gRPC's ``GenericRpcHandler``)."""
+        import grpc
+
         service, _, method = handler_call_details.method.removeprefix("/").partition("/")
         if service != _SERVICE:
             return None

@@ -14,7 +14,7 @@ run "writes_the_file" {
     extras           = ["console", "azure"]
   }
   assert {
-    condition     = strcontains(output.text, <<-EOT
+    condition = strcontains(output.text, <<-EOT
       [emailproxy]
       seal_key = azure:example/secrets/mail-seal
 
