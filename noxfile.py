@@ -22,7 +22,10 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
-UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores", "--ignore=tests/terraform", "-n", "auto")
+UNIT = (
+    *("--ignore=tests/browser", "--ignore=tests/e2e", "--ignore=tests/stores", "--ignore=tests/terraform"),
+    *("-n", "auto"),
+)
 """Unit tests are all but these, which need servers, emulators or SDKs."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
@@ -75,14 +78,14 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def imports(session: nox.Session) -> None:
     """import-linter: imports point one way, and the wire knows no runtime."""
-    session.install("-e", ".", *groups("imports"))
+    session.install("-e", ".[console]", *groups("imports"))
     session.run("lint-imports")
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy, strict: the packages, and everything that tests and measures them."""
-    session.install("-e", ".", *groups("typing"))
+    session.install("-e", ".[console]", *groups("typing"))
     session.run("mypy")
     session.run("mypy", "noxfile.py", "tests", "benchmarks")
 
@@ -92,7 +95,7 @@ def tests(session: nox.Session) -> None:
     """The unit tests, on every Python of the classifiers that is installed."""
     if missing := [version for version in PYTHONS if version not in FOUND]:
         session.warn(f"NOT TESTED for want of an interpreter: Python {', '.join(missing)}")
-    session.install("-e", ".[demo]", *groups("tests"))
+    session.install("-e", ".[console,demo]", *groups("tests"))
     session.run("pytest", *UNIT, *session.posargs)
 
 
@@ -113,7 +116,7 @@ def package(session: nox.Session) -> None:
 
     session.run("python", "-m", "virtualenv", "--quiet", str(room / "clean"))
     python = str(room / "clean" / "bin" / "python")
-    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[demo]", *groups("tests"), external=True)
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[console,demo]", *groups("tests"), external=True)
     # The tests come from the source distribution too: it must hold everything they read, and nothing of ours to import.
     [sdist] = (room / "dist").glob("*.tar.gz")
     session.run("tar", "-xzf", str(sdist), "-C", str(room), external=True)
@@ -145,13 +148,20 @@ print(f"{len(points)} entry points load from {pathlib.Path(emailproxy.__file__).
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Real clients and real servers; what is not installed skips a test, and fails it when CI=true."""
-    session.install("-e", ".[demo]", *groups("tests"))
+    session.install("-e", ".[console,demo]", *groups("tests"))
     classic = Path(session.virtualenv.location).resolve() / "classic"
     if not (classic / "bin" / "emailproxy").exists():
         session.run("python", "-m", "venv", str(classic))
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
     session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The console page in headless Chromium; EMAILPROXY_PICTURES=1 makes the documentation's pictures anew."""
+    session.install("-e", ".[demo,console]", *groups("browser"))
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session
