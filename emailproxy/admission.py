@@ -16,6 +16,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from emailproxy.addresses import network_of
+from emailproxy.allowance import AT_ONCE, EVERY
 from emailproxy.config import Account, ClientCertificates, Config, Server
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import Services
@@ -25,7 +27,10 @@ from emailproxy.protocols.events import Credentials
 from emailproxy.protocols.exchanges import CramExchange, Exchanges, ExternalExchange, ProofExchange, ScramExchange
 from emailproxy.protocols.proofs import CramProof, ExternalProof, Proof, ScramProof, scram_salt
 
-__all__ = ["Admitted", "admit", "claimed", "exchanges"]
+__all__ = ["Admitted", "admit", "admit_without_login", "claimed", "exchanges"]
+
+WITHOUT_LOGIN: Final = "default account"
+"""In place of a mechanism, for the log."""
 
 _NONE: Final[Exchanges] = MappingProxyType({})
 
@@ -88,6 +93,32 @@ async def admit(
         raise unknown_account(proof.user)
     key, final = await services.tokens.prove(found, proof, client=client, server=server)
     return Admitted(Credentials(proof.user, key, proof.mechanism, proof.authorisation_identity), final)
+
+
+def admit_without_login(services: Services, server: Server, host: str) -> Credentials:
+    """Let a client send mail that shows nothing, as the account that the listener names for its network.
+
+    Args:
+        services: what all sessions share.
+        server: what the listener stands for.
+        host: the client's address.
+
+    Raises:
+        LoginFailed: it has sent too much, or the account is none that can be opened so.
+    """
+    name = server.default_account(host) or ""
+    account = services.config().account(name)
+    if account is None:
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Authentication required", "no default account"))
+    if not services.allowance.take(network_of(host)):
+        raise LoginFailed(
+            Failure(
+                FailureKind.TEMPORARY,
+                "Too many connections without a login, please try again later.",
+                f"more than {AT_ONCE} connections in a row without a login; then there is one every {EVERY:.0f} s",
+            )
+        )
+    return Credentials(account.name, services.tokens.vouch(account), WITHOUT_LOGIN)
 
 
 def _certified(config: Config, server: Server, proof: ExternalProof, certificate: PeerCertificate | None) -> Account:

@@ -15,7 +15,9 @@ from emailproxy.upstream import ClientHello, UpstreamServers
 __all__ = ["client_hello", "downstream"]
 
 
-def downstream(server: Server, upstreams: UpstreamServers, exchanges: Exchanges, *, tls: bool) -> Downstream:
+def downstream(
+    server: Server, upstreams: UpstreamServers, exchanges: Exchanges, *, tls: bool, without_login: bool
+) -> Downstream:
     """The machine of one session.
 
     Args:
@@ -23,6 +25,7 @@ def downstream(server: Server, upstreams: UpstreamServers, exchanges: Exchanges,
         upstreams: knows what the mail server offers.
         exchanges: mechanisms besides passwords and tokens.
         tls: whether there is a certificate, and so STARTTLS where that is asked for.
+        without_login: whether this client may send mail without a login.
     """
     capabilities = upstreams.capabilities(server.mail_server)
     starttls = server.local_starttls and tls
@@ -43,6 +46,7 @@ def downstream(server: Server, upstreams: UpstreamServers, exchanges: Exchanges,
                 hostname=platform.node() or "localhost",
                 pass_tokens=passing,
                 exchanges=exchanges,
+                without_login=without_login,
             )
 
 

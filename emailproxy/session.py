@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import trio
 
-from emailproxy.admission import admit, claimed, exchanges
+from emailproxy.admission import WITHOUT_LOGIN, admit, admit_without_login, claimed, exchanges
 from emailproxy.config import MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -31,6 +31,7 @@ from emailproxy.protocols.events import (
     CredentialsReceived,
     Downstream,
     LoggedOut,
+    MailReceived,
     NeedData,
     ProofReceived,
     StartTls,
@@ -213,7 +214,13 @@ class Session:
             return None
         server, upstreams = self._server, self._services.upstreams
         others = exchanges(self._services, server, self._peer_certificate())
-        machine = self._machine = downstream(server, upstreams, others, tls=self._context is not None)
+        machine = self._machine = downstream(
+            server,
+            upstreams,
+            others,
+            tls=self._context is not None,
+            without_login=server.default_account(self._host) is not None,
+        )
         transcript = self._transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
         while True:
             event = machine.next_event()
@@ -223,7 +230,7 @@ class Session:
                     data = await self._client.receive()
                     transcript.received(data)
                     machine.receive_data(data)
-                case CredentialsReceived() | TokenReceived() | ProofReceived() | Confirmed():
+                case CredentialsReceived() | TokenReceived() | ProofReceived() | Confirmed() | MailReceived():
                     self._scope.deadline = math.inf
                     joined = await self._answer(machine, event)
                     if joined is not None:
@@ -249,36 +256,52 @@ class Session:
                     return None
 
     async def _answer(
-        self, machine: Downstream, asked: CredentialsReceived | TokenReceived | ProofReceived | Confirmed
+        self,
+        machine: Downstream,
+        asked: CredentialsReceived | TokenReceived | ProofReceived | Confirmed | MailReceived,
     ) -> tuple[str, JoinedUpstream] | None:
         """Take a login one step on: mostly the only one. What came of it; None: not logged in (yet)."""
         started = trio.current_time()
-        match asked:
-            case ProofReceived(proof):
-                certificate = self._peer_certificate()
-                user = claimed(proof, certificate)
-                try:
+        user = mechanism = ""
+        credentials: Credentials | TokenCredentials
+        try:
+            match asked:
+                case CredentialsReceived(credentials) | TokenReceived(credentials):
+                    user, mechanism = credentials.user, credentials.mechanism
+                    self._check_attempt(user)
+                case ProofReceived(proof):
+                    certificate = self._peer_certificate()
+                    user, mechanism = claimed(proof, certificate), proof.mechanism
                     self._check_attempt(user)
                     admitted = await admit(self._services, self._server, proof, certificate, self._peer)
-                except LoginFailed as failed:
-                    await self._refuse(machine, user, proof.mechanism, started, failed.failure)
-                    return None
-                if not admitted.final:
-                    return await self._log_in(machine, admitted.credentials, started)
-                self._admitted = admitted.credentials
-                machine.confirm(admitted.final)
-                return None
-            case Confirmed():
-                assert self._admitted is not None
-                return await self._log_in(machine, self._admitted, started)
-            case _:
-                try:
-                    self._check_attempt(asked.credentials.user)
-                except LoginFailed as failed:
-                    credentials = asked.credentials
-                    await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
-                    return None
-                return await self._log_in(machine, asked.credentials, started)
+                    if admitted.final:
+                        self._admitted = admitted.credentials
+                        machine.confirm(admitted.final)
+                        return None
+                    credentials = admitted.credentials
+                case MailReceived():
+                    user, mechanism = self._server.default_account(self._host) or "", WITHOUT_LOGIN
+                    self._check_attempt(user)
+                    credentials = admit_without_login(self._services, self._server, self._host)
+                case Confirmed():
+                    assert self._admitted is not None
+                    credentials = self._admitted
+                    user, mechanism = credentials.user, credentials.mechanism
+            name, upstream = await self._reach_server(credentials, client_hello(machine))
+        except LoginFailed as failed:
+            await self._refuse(machine, user, mechanism, started, failed.failure)
+            return None
+        try:
+            self._services.throttle.succeeded(self._host, user)
+            machine.accept(upstream.logged_in)
+            await self._send(machine.data_to_send())
+            await _deliver(self._client, upstream.trailing_data)
+            await _deliver(upstream.connection, machine.trailing_data)
+        except BaseException:
+            upstream.connection.close()
+            raise
+        self._log_login(name, mechanism, started, None)
+        return name, upstream
 
     def _check_attempt(self, user: str) -> None:
         """Whether what this client sends as `user` is looked at now; ask once for each attempt. Raises LoginFailed."""
@@ -297,27 +320,6 @@ class Session:
             elapsed = trio.current_time() - started + delay
             await trio.sleep(delay + -elapsed % GRID)
         machine.refuse(failure)
-
-    async def _log_in(
-        self, machine: Downstream, credentials: Credentials | TokenCredentials, started: float
-    ) -> tuple[str, JoinedUpstream] | None:
-        """Answer one login; whose it was."""
-        try:
-            name, upstream = await self._reach_server(credentials, client_hello(machine))
-        except LoginFailed as failed:
-            await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
-            return None
-        try:
-            self._services.throttle.succeeded(self._host, credentials.user)
-            machine.accept(upstream.logged_in)
-            await self._send(machine.data_to_send())
-            await _deliver(self._client, upstream.trailing_data)
-            await _deliver(upstream.connection, machine.trailing_data)
-        except BaseException:
-            upstream.connection.close()
-            raise
-        self._log_login(name, credentials.mechanism, started, None)
-        return name, upstream
 
     async def _reach_server(
         self, credentials: Credentials | TokenCredentials, hello: ClientHello

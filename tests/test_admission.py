@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import trustme
 
 from emailproxy.audience import Audiences
 from emailproxy.config import Account, ClientCertificates, Config, MailProtocol, Settings
+from emailproxy.config.model import DefaultAccount
 from emailproxy.connection import Scratch
 from emailproxy.login import Services
 from emailproxy.oauth.app_passwords import AppPassword
@@ -422,3 +424,70 @@ async def test_an_account_that_a_mail_password_seals_is_not_opened(
         await client.say("1 AUTHENTICATE EXTERNAL =\r\n")
         assert (await client.line()).startswith("1 NO [CONTACTADMIN]")
         assert f"emailproxy passwords migrate {USER}" in caplog.text
+
+
+# -- who cannot log in at all
+
+NETWORK = (DefaultAccount(ip_network("192.0.2.0/24"), USER),)
+"""Where the client of these tests is: 192.0.2.7."""
+MAIL = "MAIL FROM:<scanner@example.com> SIZE=100"
+
+
+async def test_mail_without_a_login_goes_to_the_server_as_it_came(
+    ca: trustme.CA, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with client_of(ca, SMTP, managed_record(access="good-token", expires_in=LONG), default_accounts=NETWORK) as c:
+        await c.say(f"NOOP\r\n{MAIL}\r\nRCPT TO:<a@example.com>\r\nDATA\r\n.")
+        assert await c.line() == "250 2.0.0 OK"
+        assert [await c.line() for _ in range(3)] == [MAIL, "RCPT TO:<a@example.com>", "DATA"], "the server's echo"
+        await c.say("\r\n")
+        assert await c.line() == "."
+        [line] = [record for record in caplog.records if getattr(record, "mechanism", None)]
+        assert (line.account, line.mechanism, line.outcome) == (USER, "default account", "ok")  # type: ignore[attr-defined]
+
+
+async def test_elsewhere_and_without_a_greeting_it_is_refused_as_ever(ca: trustme.CA) -> None:
+    away = (DefaultAccount(ip_network("198.51.100.0/24"), USER),)
+    async with client_of(ca, SMTP, default_accounts=away) as client:
+        await client.say(f"{MAIL}\r\n")
+        assert await client.line() == "530 5.7.0 Authentication required"
+
+
+async def test_a_device_that_says_helo_and_one_that_logs_in_all_the_same(ca: trustme.CA) -> None:
+    async with client_of(ca, SMTP, default_accounts=NETWORK) as client:
+        await client.say(f"HELO printer\r\n{MAIL}\r\n")
+        assert (await client.line()).startswith("250 ")
+        assert await client.line() == MAIL
+    async with client_of(ca, SMTP, default_accounts=NETWORK) as client:
+        assert (await scram(client, SMTP, USER, PHONE.reveal())).startswith("235")
+        await client.say(f"{MAIL}\r\n")
+        assert await client.line() == MAIL
+
+
+async def test_whoever_sends_without_end_is_stopped(ca: trustme.CA) -> None:
+    async with client_of(ca, SMTP, default_accounts=NETWORK) as client:
+        while client.services.allowance.take("192.0.2.7"):
+            pass
+        await client.say(f"{MAIL}\r\n{MAIL}\r\n")
+        assert (await client.line()).startswith("451 4.7.0 Too many connections without a login")
+        assert (await client.line()).startswith("451 4.7.0 ")
+        assert (await scram(client, SMTP, USER, PHONE.reveal())).startswith("235"), "who logs in is not concerned"
+
+
+async def test_an_account_of_a_person_waits_for_consent(ca: trustme.CA) -> None:
+    async with client_of(
+        ca, SMTP, None, settings=replace(MANAGED, login_wait=0.05), default_accounts=NETWORK
+    ) as client:
+        await client.say(f"{MAIL}\r\n")
+        assert (await client.line()).startswith("451 4.7.0 No token for this account yet")
+
+
+@pytest.mark.parametrize("port", [1, None])
+async def test_failures_are_answered_in_the_words_of_mail(ca: trustme.CA, port: int | None) -> None:
+    record = managed_record(access="good-token", expires_in=LONG) if port else sealed_record()
+    options: dict[str, Any] = {"server_port": port} if port else {}
+    async with client_of(ca, SMTP, record, default_accounts=NETWORK, **options) as client:
+        await client.say(f"{MAIL}\r\nRSET\r\n")
+        assert (await client.line()).startswith("451 4.7.0 The mail server cannot be" if port else "554 5.3.5 ")
+        assert await client.line() == "250 2.0.0 OK"

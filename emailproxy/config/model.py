@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,9 +20,11 @@ __all__ = [
     "Account",
     "ClientCertificates",
     "Config",
+    "DefaultAccount",
     "Fault",
     "MailProtocol",
     "MailServer",
+    "Network",
     "RefreshTokens",
     "ReloadOnChange",
     "SealedSecret",
@@ -87,6 +90,17 @@ class ClientCertificates:
     """The account of a certificate by ``sha256:FINGERPRINT`` or by a name in it, folded; others name theirs."""
 
 
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultAccount:
+    """As whom those send mail that are in a network and do not log in."""
+
+    network: Network
+    account: str
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """One local port and the mail server it stands for, if it is always the same."""
@@ -117,6 +131,10 @@ class Server:
     """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
     client_certificates: ClientCertificates | None = None
     """Whose certificates let mail clients in."""
+    default_accounts: tuple[DefaultAccount, ...] = ()
+    """SMTP: who may send without a login, the narrowest network first."""
+    proxy_protocol_from: tuple[Network, ...] = ()
+    """Where load balancers are, which introduce their clients by a header; empty: clients come by themselves."""
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -124,6 +142,17 @@ class Server:
         if self.server_address is None or self.server_port is None:
             return None
         return MailServer(self.protocol, self.server_address, self.server_port, self.server_starttls, self.sasl_ir)
+
+    def default_account(self, host: str) -> str | None:
+        """As whom a client at the address `host` sends mail without a login; None: not at all."""
+        if not self.default_accounts:
+            return None
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        mapped = address.ipv4_mapped if address.version == 6 else None
+        return next((each.account for each in self.default_accounts if (mapped or address) in each.network), None)
 
     @property
     def local_tls(self) -> bool:

@@ -39,6 +39,7 @@ __all__ = [
     "LoggedIn",
     "LoggedOut",
     "LoginRefused",
+    "MailReceived",
     "NeedData",
     "ProofReceived",
     "StartTls",
@@ -115,6 +116,14 @@ class ProofReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class MailReceived:
+    """SMTP: the client wants to send mail without a login; only where it may. Answered in the same ways.
+
+    After `Downstream.accept` its command is the first of what is left over for the server.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
     """The client has seen what `Downstream.confirm` said; the login goes on and is answered in the same ways."""
 
@@ -158,6 +167,7 @@ DownstreamEvent = (
     | TokenReceived
     | ProofReceived
     | Confirmed
+    | MailReceived
     | StartTls
     | LoggedOut
     | CommandRefused
