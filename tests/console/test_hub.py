@@ -276,6 +276,14 @@ async def test_octets_are_said_once_a_second_where_they_changed(autojump_clock: 
             assert of(await heard(watch, 2.0), messages.Traffic) == [], "before a login nothing is relayed"
 
 
+async def test_a_long_silence_is_broken(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage:
+        with stage.hub.watch() as watch:
+            await heard(watch)
+            assert await heard(watch, 29.0) == []
+            assert of(await heard(watch, 100.0), messages.Traffic) == [messages.Traffic(())] * 4
+
+
 async def test_who_comes_back_gets_all_counts_anew(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session = stage.open_session()
