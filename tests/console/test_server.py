@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -300,13 +301,24 @@ async def test_too_large_a_body(tmp_path: Path) -> None:
         answer = await client.post("/api/authorise/answer", content=b" " * (MAX_BODY + 1))
         assert (answer.status_code, answer.json()["ok"]) == (413, False)
 
-        async def chunks() -> object:
+        async def chunks() -> AsyncIterator[bytes]:
             for _ in range(MAX_BODY // 1024 + 2):
                 yield b" " * 1024
 
-        answer = await client.post("/api/authorise/answer", content=chunks())  # type: ignore[arg-type]
+        answer = await client.post("/api/authorise/answer", content=chunks())
         assert answer.status_code == 413
         assert (await client.post("/api/drain", content=b" " * 100 + b"{}")).status_code == 200
+
+
+async def test_too_large_a_form_at_the_end_of_a_sign_in(tmp_path: Path) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY // 1024 + 2):
+            yield b" " * 1024
+
+    async with served(tmp_path) as one, one.client() as browser:
+        one.stage.configure(replace(ACCOUNT, redirect_uri=f"http://localhost:{one.place.port}/"))
+        answer = await browser.post("/", content=chunks())
+        assert (answer.status_code, answer.json()["ok"]) == (413, False)
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "1e9", "9" * 40])
