@@ -199,6 +199,7 @@ async def send(world: World, name: int) -> None:
     await client.until("235 ")
     world.ready += 1
     number = 0
+    await trio.sleep(PAUSE * name / SENDERS)  # at each moment, some are at each point
     while not world.enough.is_set():
         number += 1
         subject = f"{name}-{number}"
@@ -206,6 +207,7 @@ async def send(world: World, name: int) -> None:
         await client.until("250 ")
         await client.say("RCPT TO:<someone@example.com>\r\n")
         await client.until("250 ")
+        await trio.sleep(PAUSE * ((name + number) % 2))
         await client.say("DATA\r\n")
         await client.until("354 ")
         await client.say(f"Subject: {subject}\r\n\r\n{'half' * 500}\r\n")
