@@ -67,6 +67,8 @@ class ProviderOptions:
     bulk_octets: int = 0
     """If not 0, each mailbox has a folder ``Bulk`` with one message of this size and a folder ``Sink`` that drops
     what is appended."""
+    names: Sequence[str] = ()
+    """More hosts that the certificate is for: a real provider's, where a test leads its names here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +135,7 @@ async def serve_provider(
     Raises:
         ExtraMissingError: trustme is not installed.
     """
-    certificates = make_certificates(folder)
+    certificates = make_certificates(folder, *options.names)
     switches, counters = Switches(), Counters()
     issuer = TokenIssuer(options.clients, options.users, switches, counters)
     mailboxes = {user: Mailbox(user) for user in options.users}
