@@ -16,10 +16,13 @@ from dataclasses import dataclass
 
 import trio
 
+from emailproxy.activation import Inherited
 from emailproxy.audience import NOBODY, Audience
+from emailproxy.changes import Changes
 from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
-from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.draining import drain
+from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
@@ -35,6 +38,7 @@ from emailproxy.session import Session
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
 from emailproxy.store.seeded import SeededStore
+from emailproxy.systemd import ServiceManager
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
@@ -45,10 +49,6 @@ log = logging.getLogger("emailproxy.app")
 
 PROBES = 8
 """Servers asked for their capabilities at a time: enough for any start to be quick, no burst at a provider."""
-
-
-LOGIN_DRAIN = 5.0
-"""Seconds that a login under way gets when the proxy stops. Longer ones wait for a person, who may take hours."""
 
 
 class NothingToServeError(ProxyError):
@@ -74,12 +74,26 @@ class Proxy:
         config: checked and frozen; `reload` replaces it by what its file says then.
         options: the command line's.
         audience: hears what happens.
+        manager: the service manager that is told how we are.
+        inherited: listening sockets that it has bound; closed when `run` ends.
     """
 
-    def __init__(self, config: Config, options: Options, audience: Audience = NOBODY) -> None:
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        audience: Audience = NOBODY,
+        *,
+        manager: ServiceManager | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
         self._config = config
         self._options = options
         self._audience = audience
+        self._manager = manager or ServiceManager()
+        self._inherited = inherited or Inherited()
+        self._reloading = trio.Lock()
+        self._faults: tuple[Fault, ...] = ()
         self._reloaded_at: float | None = None
         self._stopping = trio.Event()
         self._hurrying = trio.Event()
@@ -101,6 +115,16 @@ class Proxy:
     def reloaded_at(self) -> float | None:
         """Unix time at which the configuration in force was read anew; None: it is the first."""
         return self._reloaded_at
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was wrong with the file when it was last read; nothing if it is what is in force."""
+        return self._faults
+
+    @property
+    def reload_is_due(self) -> bool:
+        """Whether a reload waits for another one to end, and so reads all that is in the file now."""
+        return self._reloading.statistics().tasks_waiting > 0
 
     @property
     def draining(self) -> bool:
@@ -154,7 +178,7 @@ class Proxy:
             services = Services(lambda: self._config, broker, upstreams, Throttle(), self._audience)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
-                    listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
+                    listeners = self._listeners = ListenerSet(services, scratch, sessions, background, self._inherited)
                     await listeners.apply(self._config.servers)
                     bound = bool(listeners.addresses)
                     if bound:
@@ -163,13 +187,21 @@ class Proxy:
                         background.start_soon(reporter.await_store)
                         background.start_soon(reporter.keep_status)
                         background.start_soon(notifier.run)
+                        background.start_soon(self._follow_changes, listeners)
+                        if self._manager.watchdog is not None:
+                            background.start_soon(self._manager.keep_watch)
+                        self._manager.ready(self._summary)
                         task_status.started()
                         await self._stopping.wait()
                         self._audience.draining()
+                        self._manager.stopping(
+                            f"stopping, sessions at first: {listeners.live}", self._config.settings.drain
+                        )
                         listeners.stop()
-                        farewell.start_soon(self._end_sessions, listeners)
+                        farewell.start_soon(drain, listeners, self._config.settings, self._hurrying)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
+        self._inherited.close()
         if not bound:  # raised out here, where no nursery makes a group of it
             raise NothingToServeError("no listener could be opened, see the errors above")
         log.info("stopped")
@@ -182,26 +214,48 @@ class Proxy:
         """
         if self._listeners is None or self._stopping.is_set():
             return ()
+        async with self._reloading:  # one after the other: the last to read the file is the last to be in force
+            self._manager.reloading()
+            try:
+                await self._read_again(self._listeners)
+            finally:
+                if not self._stopping.is_set():
+                    self._manager.ready(self._summary)
+        return self._faults
+
+    async def _read_again(self, listeners: ListenerSet) -> None:
         try:
             # Certificates are read as well: not for the event loop.
-            config = await trio.to_thread.run_sync(load, self._config.path)
+            config = await trio.to_thread.run_sync(load, self._config.path, abandon_on_cancel=True)
         except ConfigError as error:
             for fault in error.faults:
                 log.error("%s", fault)
             log.error("configuration not reloaded because of these faults; the one in force stays")
-            return tuple(error.faults)
+            self._faults = tuple(error.faults)
+            return
         for warning in config.warnings:
             log.warning("%s", warning)
         self._config = config
+        self._faults = ()
         if self._broker is not None:
             self._broker.distrust()
-        await self._listeners.apply(config.servers)
+        await listeners.apply(config.servers)
         self._reloaded_at = time.time()
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
         self._audience.reloaded()
         log.info("configuration reloaded: servers %d, accounts %d", len(config.servers), len(config.accounts))
-        return ()
+
+    @property
+    def _summary(self) -> str:
+        """One line for the service manager."""
+        if self._faults:
+            return f"serving; the configuration file has faults and was not reloaded: {len(self._faults)}"
+        listening = sorted({server.section for server, _, _ in self.addresses})
+        return f"serving {', '.join(listening)}; accounts {len(self._config.accounts)}"
+
+    async def _follow_changes(self, listeners: ListenerSet) -> None:
+        await Changes(lambda: self._config, self.reload, listeners.renew, lambda: self._reloaded).run()
 
     async def _probe(self, upstreams: UpstreamServers) -> None:
         """Ask each distinct server for its capabilities, so that the first client already sees them."""
@@ -233,24 +287,6 @@ class Proxy:
                     await reloaded.wait()
                     current.cancel_scope.cancel()
 
-    async def _end_sessions(self, listeners: ListenerSet) -> None:
-        """Give live sessions their time, then say goodbye and close them."""
-        if not listeners.live:
-            return
-        drain = self._config.settings.drain
-        log.info(
-            "stopping: sessions get up to %.0f s (now %d); a second signal ends them at once", drain, listeners.live
-        )
-        failure = Failure(FailureKind.SHUTTING_DOWN, "Shutting down, please connect again.", "shutdown")
-        with trio.move_on_after(drain) as patience:
-            with trio.move_on_after(LOGIN_DRAIN):
-                await self._hurrying.wait()
-            if not self._hurrying.is_set():
-                listeners.end_sessions(failure, logged_in=False)
-                await self._hurrying.wait()
-        log.info("closing what is left%s: sessions %d", "" if patience.cancelled_caught else " at once", listeners.live)
-        listeners.end_sessions(failure, logged_in=True)
-
 
 async def _read_terminal(consents: Consents, external_only: bool) -> None:
     await read_pasted_redirects(consents)
@@ -267,18 +303,20 @@ async def handle_signals(
     """SIGTERM, SIGINT and SIGQUIT stop, SIGHUP reloads, SIGUSR1 toggles debug. Only in the main thread."""
     stops = {signal.SIGTERM, signal.SIGINT}
     others = {getattr(signal, name) for name in ("SIGQUIT", "SIGHUP", "SIGUSR1") if hasattr(signal, name)}
-    with trio.open_signal_receiver(*stops, *others) as signals:
-        task_status.started()
-        async for number in signals:
-            match signal.Signals(number).name:
-                case "SIGHUP":
-                    log.info("SIGHUP: reloading the configuration")
-                    await proxy.reload()
-                case "SIGUSR1":
-                    log.warning("SIGUSR1: debug is %s", "on" if toggle_debug(log_level) else "off")
-                case name:
-                    log.info("%s: stopping", name)
-                    proxy.stop()
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(*stops, *others) as signals:
+            task_status.started()
+            async for number in signals:
+                match signal.Signals(number).name:
+                    case "SIGHUP":
+                        log.info("SIGHUP: reloading the configuration")
+                        if not proxy.reload_is_due:
+                            nursery.start_soon(proxy.reload)  # in the background: it may wait for a secret manager
+                    case "SIGUSR1":
+                        log.warning("SIGUSR1: debug is %s", "on" if toggle_debug(log_level) else "off")
+                    case name:
+                        log.info("%s: stopping", name)
+                        proxy.stop()
 
 
 def _raise_file_limit() -> None:

@@ -22,6 +22,10 @@ import trio
 
 __all__ = ["Connection", "Scratch"]
 
+TURNS = 4
+"""Times in a row that `Connection.receive` answers at once; then others have their turn, so that no flood starves them.
+A login has fewer, and a turn of the scheduler costs more than what is done in it."""
+
 SCRATCH_SIZE = 256 * 1024
 """Octets of each scratch buffer: what one wake-up carries. Less costs system calls, more the processor's cache."""
 
@@ -61,6 +65,7 @@ class Connection:
         "_scratch",
         "_shut",
         "_tls",
+        "_turns",
         "drained",
         "fd",
         "received",
@@ -78,6 +83,7 @@ class Connection:
         self._rest: bytes | memoryview = b""  # on-the-wire octets that the kernel did not take
         self._ended = False  # the peer said close_notify or FIN under TLS
         self._shut = False  # we did
+        self._turns = 0  # since `receive` let others run
         self.drained = True
         self.received = 0
         self.sent = 0
@@ -216,14 +222,13 @@ class Connection:
             return
 
     def close(self) -> None:
-        """Release the socket; whoever waits on it is woken. Never raises, harmless when repeated."""
+        """Release the socket, which nobody may be waiting for. Never raises, harmless when repeated."""
         if self.sock.fileno() < 0:
             return
         if not self._shut and not self._rest:
             # A farewell if it costs nothing: a peer that hears close_notify knows that nothing was cut off.
             with contextlib.suppress(OSError):
                 self._say_close_notify()
-        trio.lowlevel.notify_closing(self.fd)
         self.sock.close()
 
     def _say_close_notify(self) -> None:
@@ -247,8 +252,12 @@ class Connection:
         view = self.receive_nowait()
         if view is not None:
             data = bytes(view)
-            await trio.lowlevel.cancel_shielded_checkpoint()  # a peer that floods us must not starve the others
+            self._turns += 1
+            if self._turns == TURNS:
+                self._turns = 0
+                await trio.lowlevel.cancel_shielded_checkpoint()
             return data
+        self._turns = 0
         while view is None:
             await trio.lowlevel.wait_readable(self.fd)
             view = self.receive_nowait()

@@ -30,26 +30,36 @@ class Dialler:
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], _Known] = {}
 
+    def remembers(self, host: str, port: int) -> bool:
+        """Whether `redial` knows an address to try."""
+        known = self._known.get((host, port))
+        return known is not None and known.until > trio.current_time()
+
+    async def redial(self, host: str, port: int) -> socket.socket | None:
+        """Like `dial`, but only to the address that answered last; None if it does not any more.
+
+        The caller's deadline should be `HEAD_START` away. An address that did not answer until then is forgotten too.
+        """
+        known = self._known.pop((host, port))
+        sock = await _connect(known)
+        if sock is not None:
+            self._known[host, port] = known
+        return sock
+
     async def dial(self, host: str, port: int) -> socket.socket:
         """A connected, non-blocking socket without Nagle's delay and with keep-alive; the caller owns it.
 
         Raises:
             OSError: no look-up, or no address answered (happy eyeballs, RFC 8305, by trio).
         """
-        key = host, port
-        known = self._known.pop(key, None)
-        if known is not None and known.until > trio.current_time():
-            sock = await _connect(known)
-            if sock is not None:
-                self._known[key] = known
-                return _prepared(sock)
         try:
             stream = await trio.open_tcp_stream(host, port)
         except UnicodeError as error:  # IDNA cannot encode it; what the configuration's check lets through
             raise OSError(f"{host!r} is no host name ({error})") from None
         sock = socket.socket(fileno=stream.socket.detach())
+        sock.setblocking(False)
         try:
-            self._known[key] = _Known(sock.family, sock.getpeername(), trio.current_time() + MEMORY)
+            self._known[host, port] = _Known(sock.family, sock.getpeername(), trio.current_time() + MEMORY)
         except OSError:  # reset already
             sock.close()
             raise
@@ -57,20 +67,19 @@ class Dialler:
 
 
 async def _connect(known: _Known) -> socket.socket | None:
-    """A connection to this one address; None if it fails or takes too long."""
+    """A connection to this one address; None if it fails."""
     sock = socket.socket(known.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         try:
             sock.connect(known.address)
         except BlockingIOError:
-            with trio.move_on_after(HEAD_START) as scope:
-                await trio.lowlevel.wait_writable(sock)
-            if not scope.cancelled_caught and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                return sock
+            await trio.lowlevel.wait_writable(sock)
+            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
+                return _prepared(sock)
         else:
             await trio.lowlevel.checkpoint()
-            return sock
+            return _prepared(sock)
     except OSError:
         pass
     except BaseException:
@@ -81,7 +90,6 @@ async def _connect(known: _Known) -> socket.socket | None:
 
 
 def _prepared(sock: socket.socket) -> socket.socket:
-    sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return sock

@@ -20,6 +20,7 @@ from emailproxy.config import Account, Config, MailProtocol, Server
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import Credentials
+from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.upstream import (
@@ -59,6 +60,14 @@ class Tokens(Protocol):
         server: Server | None = None,
     ) -> AccessToken:
         """A token that the mail server will probably accept; never `refused`. Raises LoginFailed."""
+        ...
+
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        """What stands for the password from now on, and what the client hears. Raises LoginFailed if it is wrong."""
+        ...
+
+    def vouch(self, account: Account) -> Secret:
+        """What stands for the password of one whom the configuration lets in. Raises LoginFailed."""
         ...
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:

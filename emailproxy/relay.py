@@ -9,6 +9,8 @@ until it is gone: that is the backpressure.
 from __future__ import annotations
 
 import enum
+import math
+import socket
 from collections.abc import Callable
 
 import trio
@@ -43,7 +45,7 @@ class Ending(enum.Enum):
 class _Way:
     """One direction."""
 
-    __slots__ = ("blocked", "finished", "sink", "sink_broken", "source", "source_broken", "to_client")
+    __slots__ = ("blocked", "finished", "moved", "sink", "sink_broken", "source", "source_broken", "to_client")
 
     def __init__(
         self, source: Connection, sink: Connection, source_broken: Ending, sink_broken: Ending, *, to_client: bool
@@ -57,6 +59,8 @@ class _Way:
         """The sink's kernel is full, so nothing is read from the source."""
         self.finished = False
         """The source has closed, and the sink was told."""
+        self.moved = -math.inf
+        """When the source was last heard."""
 
 
 class Relay:
@@ -71,6 +75,7 @@ class Relay:
         readiness: waits for the two sockets; the caller closes it.
 
     Attributes:
+        started: when it was made.
         ending: why `run` ended, or was cancelled by the deadline of `scope`.
     """
 
@@ -84,10 +89,10 @@ class Relay:
         "_readiness",
         "_scope",
         "_server",
-        "_server_moved",
         "_tap",
         "_up",
         "ending",
+        "started",
     )
 
     def __init__(
@@ -109,9 +114,9 @@ class Relay:
         self._readiness = readiness
         self._half_closed = False  # one side has said that nothing more comes
         self._armed = 0.0  # when the deadline was moved last
-        self._server_moved = 0.0
         self._last_octet = ord("\n")  # the login's reply was a line
         self.ending: Ending | None = None
+        self.started = trio.current_time()
 
     async def run(self) -> None:
         """Carry octets until both sides have closed, or one broke; cancelled when neither says anything for too long.
@@ -119,8 +124,8 @@ class Relay:
         Raises:
             OSError: there is no descriptor left to wait with.
         """
-        self._server_moved = trio.current_time()
-        self._move_deadline(self._server_moved)
+        self._down.moved = self.started
+        self._move_deadline(self.started)
         readiness = self._readiness()
         try:
             await self._carry_all(readiness)
@@ -129,9 +134,32 @@ class Relay:
             if self.ending is None and trio.current_time() >= self._scope.deadline:
                 self.ending = Ending.IDLE
 
+    def silent_since(self) -> float | None:
+        """When the last octet passed, if it was the end of a line of the server's and nothing has come since.
+
+        None while the client waits for an answer, or either side has said something that is still on its way.
+        """
+        up, down = self._up, self._down
+        if self._last_octet != ord("\n") or up.moved >= down.moved or up.blocked or down.blocked:
+            return None
+        if _has_unread(self._client) or _has_unread(self._server):
+            return None
+        return down.moved
+
+    def overhear(self, tap: Callable[[memoryview, bool], None]) -> None:
+        """From now on show `tap` each piece too."""
+        before = self._tap
+
+        def both(data: memoryview, to_client: bool) -> None:
+            assert before is not None
+            before(data, to_client)
+            tap(data, to_client)
+
+        self._tap = tap if before is None else both
+
     def say_goodbye(self, words: bytes) -> None:
         """Send `words` to the client, if that cannot fall into the middle of a response. Never waits, never raises."""
-        quiet = trio.current_time() - self._server_moved >= QUIET
+        quiet = trio.current_time() - self._down.moved >= QUIET
         # What the client has not taken yet is only the beginning of what the server is saying.
         if self._last_octet == ord("\n") and quiet and not self._client.blocked:
             try:
@@ -158,12 +186,14 @@ class Relay:
             if now - self._armed > REARM:
                 self._move_deadline(now)
             for way in ready:
-                if way.to_client:
-                    self._server_moved = now
+                way.moved = now
                 if self._carry(way, readiness) and way.source.buffered:
                     more.append(way)
             if self.ending is not None:
                 return
+            if down.finished and not up.finished and self._idle_limit > LINGER:
+                self._idle_limit = LINGER
+                self._move_deadline(now)
         self.ending = Ending.CLOSED
 
     def _carry(self, way: _Way, readiness: Readiness) -> bool:
@@ -179,11 +209,10 @@ class Relay:
                 return False
             if not data:
                 way.finished = self._half_closed = True
+                if self._up.finished and self._down.finished:  # all is over, and the caller closes both
+                    return False
                 self._watch(readiness, source)
                 sink.shut_down_sending()
-                if to_client:
-                    self._idle_limit = min(self._idle_limit, LINGER)
-                    self._move_deadline(trio.current_time())
                 return False
             if self._tap is not None:
                 self._tap(data, to_client)
@@ -230,3 +259,16 @@ class Relay:
         # Who has said goodbye is often gone before our own goodbye arrives, and resets the connection: nothing broke.
         finished = self._half_closed and self._last_octet == ord("\n")
         self.ending = Ending.CLOSED if finished else ending
+
+
+def _has_unread(connection: Connection) -> bool:
+    """Whether something has arrived that nobody has received yet, be it the end."""
+    if connection.buffered:
+        return True
+    try:
+        connection.sock.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:  # broken, which the next look at it will find
+        return True
+    return True

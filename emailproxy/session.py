@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import trio
 
+from emailproxy.admission import admit, exchanges
 from emailproxy.config import MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -24,20 +25,24 @@ from emailproxy.passing import pass_on
 from emailproxy.protocols.events import (
     Abused,
     CommandRefused,
+    Confirmed,
     Credentials,
     CredentialsReceived,
     Downstream,
     LoggedOut,
     NeedData,
+    ProofReceived,
     StartTls,
     TokenCredentials,
     TokenReceived,
 )
 from emailproxy.protocols.imap import DownstreamImap
 from emailproxy.protocols.pop3 import DownstreamPop3
+from emailproxy.protocols.proofs import ExternalProof
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
 from emailproxy.protocols.smtp import DownstreamSmtp
-from emailproxy.relay import Relay
+from emailproxy.protocols.underway import LastWords, UnderWay
+from emailproxy.relay import QUIET, Ending, Relay
 from emailproxy.transcript import Transcript
 from emailproxy.upstream import (
     ClientHello,
@@ -66,6 +71,10 @@ SEND_LIMIT = 30.0
 GRID = 1.0
 """Seconds. "Wrong user name or password" leaves at a whole multiple of this after the credentials came: what it took
 to find out (a derivation, an argon2 hash, a look into a store, or none of them) is what a stranger would learn from."""
+
+RESTING = 5.0
+"""Seconds of silence behind a line of the server's after which nothing is under way, when the line does not say so: a
+client sends a literal at once, and a server that has begun a response goes on."""
 
 IDLE_LIMITS = {MailProtocol.IMAP: 1860.0, MailProtocol.POP: 600.0, MailProtocol.SMTP: 600.0}
 """Seconds: 31 min as IDLE is renewed every 29 (RFC 2177); 10 min by RFC 1939 section 3 and RFC 5321 4.5.3.2."""
@@ -104,9 +113,12 @@ class Session:
         self._services = services
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
-        self._scope = trio.CancelScope()
+        self._under_way: UnderWay | None = None
+        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
+        self._scope = trio.CancelScope(deadline=trio.current_time() + CLIENT_LIMIT)
         self._ending = False
         self._failures = 0
+        self._admitted: Credentials | None = None
         self._number = next(services.numbers)
         self._counted: tuple[Connection, int, Connection, int] | None = None
         self.opened = time.time()
@@ -160,6 +172,28 @@ class Session:
             self._client.close()
             self.ending = self.ending or "closed"
 
+    def is_resting(self) -> bool:
+        """Whether the client may be sent away without cutting anything off. The first time it is asked, it listens.
+
+        Only who has logged in can be resting.
+        """
+        relay = self._relay
+        if relay is None:
+            return False
+        if self._under_way is None:
+            self._under_way = UnderWay(self._server.protocol.value)
+            relay.overhear(self._under_way.heard)
+        since = relay.silent_since()
+        if since is None:
+            return False
+        match self._under_way.last_words:
+            case LastWords.COMPLETE:
+                return trio.current_time() - since >= QUIET
+            case LastWords.UNKNOWN:
+                return trio.current_time() - since >= RESTING
+            case LastWords.OPEN:
+                return False
+
     def end(self, failure: Failure) -> None:
         """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""
         self._ending = True
@@ -182,8 +216,6 @@ class Session:
             return None
         machine = self._machine = self._downstream()
         transcript = self._transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
-        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
-        self._scope.deadline = trio.current_time() + CLIENT_LIMIT
         while True:
             event = machine.next_event()
             await self._send(machine.data_to_send())
@@ -192,9 +224,9 @@ class Session:
                     data = await self._client.receive()
                     transcript.received(data)
                     machine.receive_data(data)
-                case CredentialsReceived(credentials) | TokenReceived(credentials):
+                case CredentialsReceived() | TokenReceived() | ProofReceived() | Confirmed():
                     self._scope.deadline = math.inf
-                    joined = await self._log_in(machine, credentials)
+                    joined = await self._answer(machine, event)
                     if joined is not None:
                         return joined
                     if self._failures >= ATTEMPTS:
@@ -216,28 +248,63 @@ class Session:
                     log.debug("%s %s: left without a login", self._server.section, self._peer)
                     return None
 
-    async def _log_in(
-        self, machine: Downstream, credentials: Credentials | TokenCredentials
+    async def _answer(
+        self, machine: Downstream, asked: CredentialsReceived | TokenReceived | ProofReceived | Confirmed
     ) -> tuple[str, JoinedUpstream] | None:
-        """Answer one login; whose it was. A refusal leaves the client connected, for the next attempt."""
+        """Take a login one step on: mostly the only one. What came of it; None: not logged in (yet)."""
         started = trio.current_time()
-        throttle = self._services.throttle
+        match asked:
+            case ProofReceived(proof):
+                user = proof.user if not isinstance(proof, ExternalProof) else proof.authorisation_identity or ""
+                try:
+                    self._check_throttle(user)
+                    admitted = await admit(self._services, self._server, proof, user, self._peer)
+                except LoginFailed as failed:
+                    await self._refuse(machine, user, proof.mechanism, started, failed.failure)
+                    return None
+                if not admitted.final:
+                    return await self._log_in(machine, admitted.credentials, started)
+                self._admitted = admitted.credentials
+                machine.confirm(admitted.final)
+                return None
+            case Confirmed():
+                assert self._admitted is not None
+                return await self._log_in(machine, self._admitted, started)
+            case _:
+                try:
+                    self._check_throttle(asked.credentials.user)
+                except LoginFailed as failed:
+                    credentials = asked.credentials
+                    await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
+                    return None
+                return await self._log_in(machine, asked.credentials, started)
+
+    def _check_throttle(self, user: str) -> None:
+        """Whether what this client sends as `user` is looked at now; ask once for each attempt. Raises LoginFailed."""
+        if not self._services.throttle.admits(self._host, user):
+            raise LoginFailed(_not_looked_at())
+
+    async def _refuse(self, machine: Downstream, user: str, mechanism: str, started: float, failure: Failure) -> None:
+        """Answer a login that failed. The client stays connected, for the next attempt."""
+        self._failures += 1
+        self._log_login(user, mechanism, started, failure)
+        if failure.kind is FailureKind.WRONG_CREDENTIALS:
+            delay = self._services.throttle.failed(self._host, user)
+            elapsed = trio.current_time() - started + delay
+            await trio.sleep(delay + -elapsed % GRID)
+        machine.refuse(failure)
+
+    async def _log_in(
+        self, machine: Downstream, credentials: Credentials | TokenCredentials, started: float
+    ) -> tuple[str, JoinedUpstream] | None:
+        """Answer one login; whose it was."""
         try:
-            if not throttle.admits(self._host, credentials.user):
-                raise LoginFailed(_not_looked_at())
             name, upstream = await self._reach_server(credentials, _client_hello(machine))
         except LoginFailed as failed:
-            self._failures += 1
-            failure = failed.failure
-            self._log_login(credentials.user, credentials.mechanism, started, failure)
-            if failure.kind is FailureKind.WRONG_CREDENTIALS:
-                delay = throttle.failed(self._host, credentials.user)
-                elapsed = trio.current_time() - started + delay
-                await trio.sleep(delay + -elapsed % GRID)
-            machine.refuse(failure)
+            await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
             return None
         try:
-            throttle.succeeded(self._host, credentials.user)
+            self._services.throttle.succeeded(self._host, credentials.user)
             machine.accept(upstream.logged_in)
             await self._send(machine.data_to_send())
             await _deliver(self._client, upstream.trailing_data)
@@ -260,7 +327,6 @@ class Session:
     # --- after login --------------------------------------------------------------------------------------------------
 
     async def _join(self, name: str, upstream: JoinedUpstream) -> None:
-        started = trio.current_time()
         self._machine = None  # its buffers are not needed for the hours to come
         client, server = self._client, upstream.connection
         up, down = client.received, server.received
@@ -274,15 +340,17 @@ class Session:
             server.close()
             ending = relay.ending.value if relay.ending is not None else "stopped"
             self.ending = self.ending or ending
-            log.info(
+            ended = relay.ending is Ending.CLOSED
+            log.log(
+                logging.DEBUG if ended else logging.INFO,  # what ends as it should is no news: one line for each login
                 "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
                 self._server.section,
                 name,
                 self._peer,
-                ending,
+                relay.ending.value if relay.ending is not None else "stopped",
                 client.received - up,
                 server.received - down,
-                trio.current_time() - started,
+                trio.current_time() - relay.started,
             )
 
     def _tap(self) -> Callable[[memoryview, bool], None] | None:
@@ -299,17 +367,24 @@ class Session:
         capabilities = self._services.upstreams.capabilities(self._server.mail_server)
         starttls = self._server.local_starttls and self._context is not None
         passing = self._server.pass_tokens
+        hostname = platform.node() or "localhost"
+        others = exchanges(self._services, self._server, hostname)
         match self._server.protocol:
             case MailProtocol.IMAP:
-                return DownstreamImap(capabilities=capabilities, starttls=starttls, pass_tokens=passing)
+                return DownstreamImap(
+                    capabilities=capabilities, starttls=starttls, pass_tokens=passing, exchanges=others
+                )
             case MailProtocol.POP:
-                return DownstreamPop3(capabilities=capabilities, starttls=starttls, pass_tokens=passing)
+                return DownstreamPop3(
+                    capabilities=capabilities, starttls=starttls, pass_tokens=passing, exchanges=others
+                )
             case MailProtocol.SMTP:
                 return DownstreamSmtp(
                     capabilities=capabilities,
                     starttls=starttls,
-                    hostname=platform.node() or "localhost",
+                    hostname=hostname,
                     pass_tokens=passing,
+                    exchanges=others,
                 )
 
     async def _start_tls(self, context: ssl.SSLContext) -> bool:

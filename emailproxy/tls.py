@@ -54,7 +54,12 @@ class UpstreamTls:
     def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, host: str, port: int) -> ssl.SSLObject:
         """A client's TLS object for `host` over memory BIOs, resuming the last session if there is a ticket."""
         return self._context.wrap_bio(
-            incoming, outgoing, server_side=False, server_hostname=host, session=self._tickets.get((host, port))
+            incoming,
+            outgoing,
+            server_side=False,
+            # As octets, where there is nothing to encode: the codec for international names is slow Python.
+            server_hostname=host.encode() if host.isascii() else host,
+            session=self._tickets.get((host, port)),
         )
 
     def remember(self, host: str, port: int, tls: ssl.SSLObject) -> None:

@@ -39,7 +39,9 @@ SAFE_COMMANDS: Final = frozenset(
 CREDENTIAL_COMMANDS: Final = frozenset({"LOGIN", "AUTHENTICATE", "AUTH", "USER", "PASS", "APOP"})
 """Shown by name, with the mechanism where there is one."""
 
-MECHANISMS: Final = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "CRAM-MD5", "NTLM"})
+MECHANISMS: Final = frozenset(
+    {"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER", "SCRAM-SHA-256", "CRAM-MD5", "EXTERNAL", "NTLM"}
+)
 
 LONGEST_LINE = 512
 """Characters of a line that are shown; longer than any reply that means something to a person."""

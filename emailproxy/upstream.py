@@ -9,7 +9,7 @@ import trio
 
 from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Connection, Scratch
-from emailproxy.dialling import Dialler
+from emailproxy.dialling import HEAD_START, Dialler
 from emailproxy.failures import ProxyError
 from emailproxy.protocols.events import (
     CapabilitiesReceived,
@@ -44,10 +44,10 @@ __all__ = [
 log = logging.getLogger("emailproxy.upstream")
 
 CONNECT_LIMIT = 30.0
-"""Seconds for look-up, connection and TLS: all addresses of a name get their turn before a client gives up."""
+"""Seconds for look-up and connection: all addresses of a name get their turn before a client gives up."""
 
 LOGIN_LIMIT = 60.0
-"""Seconds from greeting to login: Exchange was seen to take 9 s for a refusal, and more under load."""
+"""Seconds from the connection to the login: Exchange was seen to take 9 s for a refusal, and more under load."""
 
 PROBE_LIMIT = 20.0
 """Seconds for asking a server's capabilities at start-up; nobody waits for it."""
@@ -141,13 +141,20 @@ class UpstreamServers:
         """
         connection: Connection | None = None
         answered = False
+        started = trio.current_time()
+        again = self._dialler.remembers(server.address, server.port)
         # One scope, whose deadline moves: the steps of a login are short, and each scope costs as much as a step.
-        with trio.CancelScope(deadline=trio.current_time() + CONNECT_LIMIT) as scope:
+        with trio.CancelScope(deadline=started + (HEAD_START if again else CONNECT_LIMIT)) as scope:
             try:
-                connection = Connection(await self._dialler.dial(server.address, server.port), self._scratch)
+                sock = await self._dialler.redial(server.address, server.port) if again else None
+                if sock is None:
+                    again = False
+                    scope.deadline = started + CONNECT_LIMIT
+                    sock = await self._dialler.dial(server.address, server.port)
+                connection = Connection(sock, self._scratch)
+                scope.deadline = trio.current_time() + limit
                 if not server.starttls:
                     await self._start_tls(connection, server)
-                scope.deadline = trio.current_time() + limit
                 machine = machine_for(server, login, hello)
                 event = await self._converse(connection, machine, server)
                 if not isinstance(event, UpstreamFailed):
@@ -160,6 +167,8 @@ class UpstreamServers:
                 if connection is not None and not answered:
                     connection.close()
             return event, connection, machine
+        if again and connection is None:  # the address of last time is silent, and forgotten now
+            return await self._ask(server, login, hello, limit)
         step = "connect" if connection is None else "answer"
         raise UpstreamUnavailableError(f"{server} did not {step} in time")
 

@@ -28,6 +28,7 @@ class ScriptedServer:
     users: list[str] = field(default_factory=list)
     echoed: bytes = b""
     live: int = 0
+    thinking: float = 0.0  # seconds before each echo
 
     def configured(self, **options: object) -> Server:
         """The server's section."""
@@ -93,6 +94,8 @@ class _Dialogue:
                 await self.stream.aclose()
                 return
             self.server.echoed += data
+            if self.server.thinking:
+                await trio.sleep(self.server.thinking)
             await self.stream.send_all(data)
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import trio
 
-from emailproxy import app
+from emailproxy import changes, draining
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
 from emailproxy.config import Server, load
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
+from emailproxy.systemd import ServiceManager
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
 from .conftest import FreePort
@@ -291,7 +292,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
             assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert await relayed.stream.receive_some() == b""
-    assert f"session of {USER} from" in caplog.text
+    assert f"session of {USER} from" in caplog.text  # a session that ended otherwise than closed is news
     assert "ended: stopped;" in caplog.text
     await relayed.stream.aclose()
     await waiting.stream.aclose()
@@ -300,7 +301,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 async def test_who_has_not_logged_in_does_not_hold_the_drain(
     tmp_path: Path, provider: Provider, monkeypatch: pytest.MonkeyPatch, free_port: FreePort
 ) -> None:
-    monkeypatch.setattr(app, "LOGIN_DRAIN", 0.1)
+    monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
@@ -380,3 +381,85 @@ async def test_it_says_how_it_is_doing_while_it_runs(
             assert status.health.reachable
     assert read_status(path).presence is Presence.ABSENT
     assert f"ready: file:{path} answers" in caplog.messages
+
+
+class Heard:
+    """A service manager that listens."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+
+    def lines(self) -> list[str]:
+        found = []
+        while True:
+            try:
+                found += self.socket.recv(4096).decode().splitlines()
+            except BlockingIOError:
+                return [line for line in found if not line.startswith("MONOTONIC_USEC=")]
+
+
+async def test_the_service_manager_hears_of_it(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(section(port, provider) + account(provider))
+    manager = Heard(tmp_path / "notify")
+    async with trio.open_nursery() as nursery:
+        ours = ServiceManager(str(tmp_path / "notify"), watchdog=3600)
+        proxy = Proxy(load(path), Options(local_server_auth=True), manager=ours)
+        await nursery.start(proxy.run)
+        serving = f"STATUS=serving IMAP-{port}; accounts 1"
+        await trio.testing.wait_all_tasks_blocked()
+        assert manager.lines() == ["READY=1", serving, "WATCHDOG=1"]
+        await proxy.reload()
+        assert manager.lines() == ["RELOADING=1", "READY=1", serving]
+        path.write_text("[IMAPS-1]\n")
+        faults = await proxy.reload()
+        assert faults
+        assert proxy.faults == faults
+        fault = f"STATUS=serving; the configuration file has faults and was not reloaded: {len(faults)}"
+        assert manager.lines() == ["RELOADING=1", "READY=1", fault]
+        proxy.stop()
+    assert manager.lines() == ["STOPPING=1", "STATUS=stopping, sessions at first: 0", "EXTEND_TIMEOUT_USEC=40000000"]
+    manager.socket.close()
+
+
+async def test_a_changed_file_is_read_again_and_the_proxys_own_writes_are_not(
+    tmp_path: Path,
+    provider: Provider,
+    free_port: FreePort,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(changes, "QUIET", 0.05)
+    caplog.set_level(logging.INFO)
+    path, port, another = tmp_path / "emailproxy.config", free_port(), free_port()
+    path.write_text("[emailproxy]\nreload_on_change = True\n" + section(port, provider) + account(provider))
+    async with running(path) as proxy:
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        with trio.fail_after(10):
+            while "access_token" not in path.read_text():
+                await trio.sleep(0.02)
+        await trio.sleep(0.3)  # a look at what was written takes a twentieth of that
+        assert "reloaded" not in caplog.text
+        path.write_text(path.read_text().replace(f"[IMAP-{port}]", f"[IMAP-{another}]"))
+        with trio.fail_after(10):
+            while [bound for _, _, bound in proxy.addresses] != [another]:
+                await trio.sleep(0.02)
+        assert (await client.command("b NOOP")).startswith("b OK")
+        await client.stream.aclose()
+    assert f"{path} has changed: reloading" in caplog.text
+
+
+async def test_reloads_wait_for_each_other(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+    path = tmp_path / "emailproxy.config"
+    ports = [free_port() for _ in range(4)]
+    path.write_text(section(ports[0], provider) + account(provider))
+    async with running(path) as proxy:
+        async with trio.open_nursery() as nursery:
+            for port in ports:
+                path.write_text(section(port, provider) + account(provider))
+                nursery.start_soon(proxy.reload)
+                await trio.sleep(0)
+        assert [port for _, _, port in proxy.addresses] == ports[-1:]

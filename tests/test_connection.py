@@ -14,7 +14,7 @@ import pytest
 import trio
 import trustme
 
-from emailproxy.connection import MAX_UNREAD, SCRATCH_SIZE, Connection, Scratch
+from emailproxy.connection import MAX_UNREAD, SCRATCH_SIZE, TURNS, Connection, Scratch
 
 
 @pytest.fixture(scope="module")
@@ -273,19 +273,33 @@ async def test_a_peer_that_leaves_during_the_handshake(contexts: tuple[ssl.SSLCo
     right.close()
 
 
-async def test_close_wakes_the_one_who_waits_and_repeats() -> None:
+async def test_close_repeats_and_tells_the_peer() -> None:
     left, right = pair()
-    async with trio.open_nursery() as nursery:
-
-        async def wait() -> None:
-            with pytest.raises(trio.ClosedResourceError):
-                await right.receive()
-
-        nursery.start_soon(wait)
-        await trio.testing.wait_all_tasks_blocked()
-        right.close()
-        right.close()
+    right.close()
+    right.close()
+    assert await left.receive() == b""
     left.close()
+
+
+async def test_a_flood_lets_others_run() -> None:
+    left, right = pair()
+    others = 0
+
+    async def other() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(other)
+        for count in range(1, 4 * TURNS + 1):
+            left.sock.send(b"NOOP\r\n")
+            assert await right.receive() == b"NOOP\r\n"
+            assert others >= count // TURNS - 1  # in each turn, one of the two is first
+        nursery.cancel_scope.cancel()
+    left.close()
+    right.close()
 
 
 async def test_an_idle_connection_owns_no_buffer() -> None:

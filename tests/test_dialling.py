@@ -39,63 +39,63 @@ async def listening(address: str = "127.0.0.1", port: int = 0) -> trio.SocketLis
     return (await trio.open_tcp_listeners(port, host=address))[0]
 
 
-async def test_a_second_dial_needs_no_look_up(resolver: Resolver) -> None:
+async def test_a_second_connection_needs_no_look_up(resolver: Resolver) -> None:
     trio.socket.set_custom_hostname_resolver(resolver)
     async with await listening() as listener:
-        port = listener.socket.getsockname()[1]
+        key = "mail.example.com", listener.socket.getsockname()[1]
         dialler = Dialler()
-        for _ in range(3):
-            with await dialler.dial("mail.example.com", port) as sock:
-                assert sock.getpeername() == ("127.0.0.1", port)
-                assert sock.getblocking() is False
-                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-                assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not dialler.remembers(*key)
+        with await dialler.dial(*key) as first:
+            for _ in range(2):
+                assert dialler.remembers(*key)
+                again = await dialler.redial(*key)
+                assert again is not None
+                with again:
+                    for sock in (first, again):
+                        assert sock.getpeername() == ("127.0.0.1", key[1])
+                        assert sock.getblocking() is False
+                        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert resolver.asked == 1
 
 
 async def test_what_is_remembered_grows_old(resolver: Resolver, mock_clock: trio.testing.MockClock) -> None:
     trio.socket.set_custom_hostname_resolver(resolver)
     async with await listening() as listener:
-        port = listener.socket.getsockname()[1]
+        key = "mail.example.com", listener.socket.getsockname()[1]
         dialler = Dialler()
-        (await dialler.dial("mail.example.com", port)).close()
+        (await dialler.dial(*key)).close()
+        assert dialler.remembers(*key)
         mock_clock.jump(MEMORY + 1)
-        (await dialler.dial("mail.example.com", port)).close()
-    assert resolver.asked == 2
+        assert not dialler.remembers(*key)
 
 
-async def test_a_server_that_moved_is_found_again(resolver: Resolver) -> None:
+async def test_a_server_that_is_gone_is_forgotten(resolver: Resolver) -> None:
     trio.socket.set_custom_hostname_resolver(resolver)
     dialler = Dialler()
     async with await listening() as old:
-        port = old.socket.getsockname()[1]
-        (await dialler.dial("mail.example.com", port)).close()
-    resolver.addresses = ("127.0.0.2",)
-    async with await listening("127.0.0.2", port):
-        with await dialler.dial("mail.example.com", port) as sock:
-            assert sock.getpeername()[0] == "127.0.0.2"
-        assert dialler._known["mail.example.com", port].address[0] == "127.0.0.2"
+        key = "mail.example.com", old.socket.getsockname()[1]
+        (await dialler.dial(*key)).close()
+    assert dialler.remembers(*key)
+    assert await dialler.redial(*key) is None
+    assert not dialler.remembers(*key)
 
 
-async def test_an_address_that_went_silent_costs_its_head_start_only(
-    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trio.socket.set_custom_hostname_resolver(resolver)
-    monkeypatch.setattr(dialling, "HEAD_START", 0.05)
+async def test_one_that_is_silent_is_forgotten_too(resolver: Resolver) -> None:
     with socket.socket() as full:  # a backlog that is full drops what comes: silence
         full.bind(("127.0.0.3", 0))
         full.listen(0)
-        port = full.getsockname()[1]
+        key = "mail.example.com", full.getsockname()[1]
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
             filler.setblocking(False)
-            filler.connect_ex(("127.0.0.3", port))
+            filler.connect_ex(full.getsockname())
         dialler = Dialler()
-        async with await listening("127.0.0.1", port):
-            key = "mail.example.com", port
-            dialler._known[key] = dialling._Known(socket.AF_INET, ("127.0.0.3", port), trio.current_time() + 60)
-            with trio.fail_after(5), await dialler.dial(*key) as sock:
-                assert sock.getpeername()[0] == "127.0.0.1"
+        dialler._known[key] = dialling._Known(socket.AF_INET, full.getsockname(), trio.current_time() + 60)
+        with trio.move_on_after(0.05) as scope:
+            await dialler.redial(*key)
+        assert scope.cancelled_caught
+        assert not dialler.remembers(*key)
         for filler in fillers:
             filler.close()
 

@@ -19,6 +19,7 @@ from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import LOGIN_WAITS, Services, log_in
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import Credentials
+from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
@@ -45,6 +46,13 @@ class ScriptedTokens:
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:
         return AccessToken(Secret(self.held), 1e12) if self.held is not None else None
+
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", "no proof is right"))
+
+    def vouch(self, account: Account) -> Secret:
+        return Secret("pass")
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         await trio.lowlevel.checkpoint()

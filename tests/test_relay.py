@@ -251,6 +251,50 @@ async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: MockCl
         assert j.ending is None
 
 
+async def test_silent_since_the_server_had_the_last_word(autojump_clock: MockClock) -> None:
+    async with joined() as j:
+        since = trio.current_time()
+        await trio.sleep(3)
+        assert j.relay.silent_since() == since, "the login was answered"
+        await pump(j.client, j.server, b"a1 SEARCH ALL\r\n")
+        await trio.sleep(3)
+        assert j.relay.silent_since() is None, "an answer is awaited"
+        await pump(j.server, j.client, b"* SEARCH 1 2")
+        await trio.sleep(3)
+        assert j.relay.silent_since() is None, "half a line"
+        await pump(j.server, j.client, b"\r\na1 OK\r\n")
+        since = trio.current_time()
+        await trio.sleep(3)
+        assert j.relay.silent_since() == since
+        near_client, near_server = j.ours
+        for far, near in ((j.client, near_client), (j.server, near_server)):
+            far.sock.send(b"x")
+            unread = j.relay.silent_since()
+            near.sock.recv(1)
+            assert unread is None, "something is there that nobody has read"
+
+
+async def test_not_silent_while_octets_wait_for_a_peer(autojump_clock: MockClock) -> None:
+    async with joined() as j, trio.open_nursery() as nursery:
+        nursery.start_soon(j.server.send, b"\n" * 8_000_000)
+        await trio.sleep(5)
+        assert j.relay.silent_since() is None
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_listens_later_hears_what_comes_then_and_so_does_who_was_there() -> None:
+    first: list[bytes] = []
+    second: list[tuple[bytes, bool]] = []
+    async with joined() as j:
+        await pump(j.client, j.server, b"before")
+        j.relay.overhear(lambda data, to_client: first.append(bytes(data)))
+        await pump(j.client, j.server, b"one")
+        j.relay.overhear(lambda data, to_client: second.append((bytes(data), to_client)))
+        await pump(j.server, j.client, b"two")
+    assert first == [b"one", b"two"]
+    assert second == [(b"two", True)]
+
+
 async def test_goodbye_reaches_a_client_that_waits(autojump_clock: MockClock) -> None:
     async with joined() as j:
         await pump(j.server, j.client, b"* 1 EXISTS\r\n")

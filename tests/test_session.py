@@ -22,12 +22,15 @@ from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import Services
 from emailproxy.oauth.tokens import AccessToken
+from emailproxy.protocols.proofs import Proof
+from emailproxy.relay import QUIET
 from emailproxy.secret import Secret
-from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, Session
+from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, RESTING, Session
 from emailproxy.throttle import LOCK_AFTER, Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
 
+from .clocks import PatientClock
 from .scripted import ScriptedServer, serving
 
 IMAP, POP, SMTP = MailProtocol.IMAP, MailProtocol.POP, MailProtocol.SMTP
@@ -53,6 +56,13 @@ class FakeTokens:
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:
         return None
+
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        await trio.lowlevel.checkpoint()
+        raise LoginFailed(Failure(FailureKind.WRONG_CREDENTIALS, "Wrong.", "no proof is right"))
+
+    def vouch(self, account: Account) -> Secret:
+        return Secret("pass")
 
     async def refuse_unknown(self, user: str, password: Secret, *, client: str = "") -> NoReturn:
         await trio.lowlevel.checkpoint()
@@ -683,3 +693,49 @@ async def test_off_unless_the_listener_says_so(
         await client.say(COMMANDS[protocol] + brought("good-token") + "\r\n")
         assert "Unsupported mechanism" in await client.until("a1 NO", "-ERR", "504")
         assert server.connections == 0
+
+
+@pytest.fixture
+def patient_clock() -> PatientClock:
+    return PatientClock()
+
+
+async def test_resting_is_who_has_nothing_under_way(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, patient_clock: PatientClock
+) -> None:
+    def change(server: ScriptedServer) -> None:
+        server.thinking = 0.1
+
+    async with logged_out(IMAP, server_tls, client_tls, change=change) as (client, _):
+        await trio.sleep(RESTING + 1)
+        assert not client.session.is_resting(), "no login yet"
+        await client.say(LOGINS[IMAP])
+        await client.until("a1 OK")
+        await trio.sleep(RESTING - 1)
+        assert not client.session.is_resting()
+        await trio.sleep(1.5)
+        assert client.session.is_resting()
+        await client.say("b1 OK echoed\r\n")  # the scripted server says what it hears
+        await client.until("b1 OK")
+        await trio.sleep(QUIET - 0.5)
+        assert not client.session.is_resting()
+        await trio.sleep(0.6)
+        assert client.session.is_resting(), "a command was answered"
+        await client.say("* 1 FETCH (BODY[] {3}\r\n")
+        await client.until("* 1")
+        await trio.sleep(QUIET + 0.1)
+        assert not client.session.is_resting(), "more may come"
+
+
+async def test_a_message_on_its_way_is_never_resting(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, patient_clock: PatientClock
+) -> None:
+    async with logged_out(SMTP, server_tls, client_tls) as (client, _):
+        await client.say(LOGINS[SMTP])
+        await client.until("235")
+        await trio.sleep(1)
+        assert not client.session.is_resting()  # now it listens
+        await client.say("MAIL FROM:<a@example.com>\r\n")
+        await client.until("MAIL")
+        await trio.sleep(100)
+        assert not client.session.is_resting()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import logging
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -80,6 +83,32 @@ async def test_a_login_learns_too_and_the_next_one_resumes_tls(
             joined.connection.close()
         assert "SASL-IR" in upstreams.capabilities(server)
         assert reused == [False, True, True]
+
+
+@pytest.mark.parametrize("fate", ["silent", "refusing"])
+async def test_an_address_that_moved_costs_its_head_start_at_the_most(
+    fate: str, upstreams: UpstreamServers, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emailproxy.upstream.HEAD_START", 0.05)
+    async with serving(MailProtocol.IMAP, server_tls) as scripted:
+        server = destination(scripted)
+        await upstreams.probe(server)
+        key = server.address, server.port
+        with contextlib.ExitStack() as sockets:
+            gone = sockets.enter_context(socket.socket())
+            gone.bind(("127.0.0.3", 0))
+            if fate == "silent":  # a backlog that is full drops what comes
+                gone.listen(0)
+                for _ in range(4):
+                    filler = sockets.enter_context(socket.socket())
+                    filler.setblocking(False)
+                    filler.connect_ex(gone.getsockname())
+            known = upstreams._dialler._known
+            known[key] = dataclasses.replace(known[key], family=socket.AF_INET, address=gone.getsockname())
+            with trio.fail_after(5):
+                joined = await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
+        joined.connection.close()
+        assert known[key].address[1] == server.port
 
 
 async def test_a_refusal_carries_the_servers_words_and_challenge(

@@ -12,6 +12,7 @@ from emailproxy.cli.cache_doctor import doctor as doctor_of_stores
 from emailproxy.cli.cache_import import import_
 from emailproxy.cli.cache_status import status
 from emailproxy.cli.checking import check, sample_config
+from emailproxy.cli.completion import completion
 from emailproxy.cli.demonstration import demo
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
@@ -22,7 +23,11 @@ from emailproxy.cli.stores import stores
 
 __all__ = ["Exit", "cli", "main"]
 
-for command in (accounts, authorise_command, check, doctor, sample_config, stores, cache, passwords, seal, demo):
+COMMANDS = (
+    *(accounts, authorise_command, cache, check, completion, demo, doctor),
+    *(passwords, sample_config, seal, stores),
+)
+for command in COMMANDS:
     cli.add_command(command)
 for command in (copy, delete, doctor_of_stores, import_, status):
     cache.add_command(command)

@@ -6,11 +6,14 @@ import os
 import sys
 import webbrowser
 from functools import partial
+from pathlib import Path
 
 import click
 
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.mail_password import PasswordError, has_terminal, mail_password, password_option
+from emailproxy.cli.names import AccountName
 from emailproxy.cli.stores_in_use import answer, opened_as_proxy
 from emailproxy.cli.tables import moment
 from emailproxy.config import Account
@@ -31,12 +34,12 @@ QUIET = ("emailproxy.consent",)
 
 
 @click.command("authorise", short_help="Authorise an account here, without a mail client.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--again", is_flag=True, help="Ask for a new consent even if the account works.")
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")
-@click.option("--password-stdin", is_flag=True, help="Read the mail password from the first line of standard input.")
+@password_option
 @click.pass_obj
-def authorise_command(flags: Flags, account: str, *, again: bool, no_browser: bool, password_stdin: bool) -> None:
+def authorise_command(flags: Flags, account: str, password_file: Path | None, *, again: bool, no_browser: bool) -> None:
     """Authorise ACCOUNT here: sign in once, and its mail clients need nobody any more.
 
     Asks for the mail password, the one that the mail client uses: it seals the tokens. Then prints the address to open
@@ -48,8 +51,9 @@ def authorise_command(flags: Flags, account: str, *, again: bool, no_browser: bo
     Exit status 0 if the account is authorised, 1 if not.
 
     \b
-    Example:
+    Examples:
       emailproxy --config-file /etc/emailproxy/emailproxy.config authorise you@example.com
+      emailproxy authorise you@example.com --no-browser --password-file /run/secrets/mail-password
     """
     config = configuration(flags.config_file)
     found = config.account(account)
@@ -62,15 +66,16 @@ def authorise_command(flags: Flags, account: str, *, again: bool, no_browser: bo
             f"A proxy runs with this configuration (process {reading.status.pid}). It goes on meanwhile, and uses the "
             "new tokens from the account's next login on."
         )
-    if running and password_stdin and found.oauth2_flow == "authorization_code":
+    piped = password_file is not None and str(password_file) == "-"
+    if running and piped and found.oauth2_flow == "authorization_code":
         end(Exit.FAILED, "the address that the sign-in ends at must be pasted, so run this in a terminal")
     known = answer(lambda: _is_known(flags, found))
-    password = _password(found, known=known, from_stdin=password_stdin)
+    password = _password(found, password_file, known=known)
     desk = Desk(
-        announce=partial(_announce, running=running, pastes=not password_stdin),
+        announce=partial(_announce, running=running, pastes=not piped),
         open_browser=webbrowser.open if not no_browser and has_browser(os.environ) else None,
         receives=not running,
-        pastes=not password_stdin,
+        pastes=not piped,
     )
 
     async def attempt(*, replace: bool) -> AccessToken | Failure:
@@ -78,7 +83,7 @@ def authorise_command(flags: Flags, account: str, *, again: bool, no_browser: bo
             return await authorise(records, config.settings, found, password, desk, again=again, replace=replace)
 
     result = answer(lambda: attempt(replace=False), quiet=QUIET)
-    if known and isinstance(result, Failure) and result.kind is FailureKind.WRONG_CREDENTIALS and not password_stdin:
+    if known and isinstance(result, Failure) and result.kind is FailureKind.WRONG_CREDENTIALS and has_terminal():
         click.echo("This is not the password that the stored tokens are sealed with.")
         if click.confirm("Was the mail password changed, so that a new consent shall replace them?"):
             result = answer(lambda: attempt(replace=True), quiet=QUIET)
@@ -87,20 +92,13 @@ def authorise_command(flags: Flags, account: str, *, again: bool, no_browser: bo
     click.echo(f"{foreign(found.name)} is authorised; its access token is good until {moment(int(result.expires_at))}.")
 
 
-def _password(account: Account, *, known: bool, from_stdin: bool) -> Secret:
-    """The mail password, typed without an echo; twice if nothing is stored that a mistake could be noticed by."""
-    if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt(
-            f"Mail password of {foreign(account.name)}",
-            hide_input=True,
-            confirmation_prompt=False if known else "The same again, since nothing is stored yet to check it with",
-            err=True,
-        )
-    if not password:
-        end(Exit.FAILED, "the mail password is empty")
-    return Secret(password)
+def _password(account: Account, file: Path | None, *, known: bool) -> Secret:
+    """The mail password; typed twice if nothing is stored yet that a mistake could be noticed by."""
+    again = "The same again, since nothing is stored yet to check it with"
+    try:
+        return mail_password(account.name, file, confirm=False if known else again)
+    except PasswordError as error:
+        end(Exit.CONFIGURATION, foreign(error))
 
 
 async def _is_known(flags: Flags, account: Account) -> bool:

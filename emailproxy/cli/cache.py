@@ -10,6 +10,7 @@ import click
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.names import AccountName
 from emailproxy.cli.stores_in_use import answer, opened_in_use
 from emailproxy.cli.tables import moment, octets, pairs, table
 from emailproxy.oauth.foreign import foreign
@@ -58,7 +59,7 @@ def list_(flags: Flags, *, as_json: bool) -> None:
 
 
 @cache.command(short_help="Show what is known of one account's record.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @click.pass_obj
 def show(flags: Flags, account: str, *, as_json: bool) -> None:

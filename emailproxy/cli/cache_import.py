@@ -11,7 +11,7 @@ import click
 
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.mail_password import PasswordError, mail_password
+from emailproxy.cli.mail_password import PasswordError, mail_password, password_option
 from emailproxy.cli.stores_in_use import answer, opened_in_use
 from emailproxy.config import Account, Config
 from emailproxy.importing import davmail, sasl_xoauth2
@@ -32,11 +32,7 @@ _PROGRAMS: Final = {"davmail": davmail.read, "sasl-xoauth2": sasl_xoauth2.read}
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--account", "accounts", metavar="NAME", multiple=True, help="Only this one; may be given again.")
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Read the mail password from the first line of this file; - is standard input. [default: ask]",
-)
+@password_option
 @click.option("--overwrite", is_flag=True, help="Replace the record that the account has already.")
 @click.pass_obj
 def import_(

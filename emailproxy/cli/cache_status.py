@@ -60,7 +60,7 @@ def _lines(found: Status, *, running: bool) -> Iterator[str]:
         ("last call", _last_call(health)),
         ("calls", f"reads {health.reads:,}, writes {health.writes:,}, not answered {health.failures:,}"),
         ("written later", _deferred(found.deferred)),
-        ("unsaved", f"{len(found.unsaved):,} accounts" if found.unsaved else "none"),
+        ("unsaved", _accounts(len(found.unsaved)) if found.unsaved else "none"),
     ]
     yield from pairs(rows)
     if found.unsaved:
@@ -87,4 +87,8 @@ def _last_call(health: StoreHealth) -> str:
 
 
 def _deferred(number: int) -> str:
-    return f"{number:,} accounts, on purpose: the stored token stays valid" if number else "none"
+    return f"{_accounts(number)}, on purpose: the stored token stays valid" if number else "none"
+
+
+def _accounts(number: int) -> str:
+    return f"{number:,} account{'' if number == 1 else 's'}"

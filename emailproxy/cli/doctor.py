@@ -13,7 +13,8 @@ import trio
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.mail_password import PasswordError, mail_password
+from emailproxy.cli.mail_password import PasswordError, mail_password, password_option
+from emailproxy.cli.names import AccountName, ListenerName
 from emailproxy.cli.stores_in_use import answer
 from emailproxy.config import Account
 from emailproxy.doctor.examine import examine
@@ -39,16 +40,13 @@ _TOLD_WIDTH: Final = 2048
 
 
 @click.command(short_help="Find out why an account's login does not work, and what to do.")
-@click.argument("account", required=False)
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Read the mail password from the first line of this file; - is standard input. [default: ask]",
-)
+@click.argument("account", required=False, type=AccountName())
+@password_option
 @click.option(
     "--server",
     "sections",
     metavar="SECTION",
+    type=ListenerName(),
     multiple=True,
     help="Only the mail server behind this listener, e.g. IMAP-1993; may be given again.",
 )

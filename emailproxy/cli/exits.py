@@ -22,6 +22,10 @@ class Exit(enum.IntEnum):
     """Faults in the configuration file, the flags or the store's address; nothing was opened."""
     NOTHING_TO_SERVE = 3
     """Not one listener could be opened."""
+    NOT_RUNNING = 4
+    """No proxy answers: none runs with this configuration, or it offers no console."""
+    REFUSED = 5
+    """The proxy's console does not accept the token."""
 
 
 def end(status: Exit, *sentences: object) -> NoReturn:

@@ -12,23 +12,36 @@ from emailproxy.failures import ProxyError
 from emailproxy.oauth.foreign import foreign
 from emailproxy.secret import Secret
 
-__all__ = ["PasswordError", "mail_password"]
+__all__ = ["PasswordError", "has_terminal", "mail_password", "password_option"]
 
 MAX_FILE: Final = 64 * 1024
 """Octets that are read of a file: a password has a hundred."""
+
+
+password_option = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Read the mail password from the first line of this file; - is standard input. [default: ask]",
+)
+"""The same for every command that needs a mail password."""
 
 
 class PasswordError(ProxyError):
     """There is none; the message says why and what to do."""
 
 
-def mail_password(account: str, file: Path | None, *, confirm: bool = False) -> Secret:
+def has_terminal() -> bool:
+    """Whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
+def mail_password(account: str, file: Path | None, *, confirm: bool | str = False) -> Secret:
     """The mail password of `account`. Blocks.
 
     Args:
         account: whose.
         file: its first line is the password; ``-`` is standard input; None: ask.
-        confirm: ask twice, where a mistyped one would not be noticed.
+        confirm: ask twice, where a mistyped one would not be noticed; the words of the second question.
 
     Raises:
         PasswordError: there is none.
@@ -43,7 +56,7 @@ def mail_password(account: str, file: Path | None, *, confirm: bool = False) -> 
         if not line:
             raise PasswordError(f"{file}: the first line is empty; it must be the mail password")
         return Secret.from_octets(line)
-    if not sys.stdin.isatty():
+    if not has_terminal():
         raise PasswordError("there is no terminal to ask for the mail password; give --password-file")
     text: str = click.prompt(
         f"Mail password of {foreign(account)}", hide_input=True, confirmation_prompt=confirm, err=True

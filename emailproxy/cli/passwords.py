@@ -12,13 +12,15 @@ import click
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.mail_password import PasswordError, mail_password
+from emailproxy.cli.mail_password import PasswordError, mail_password, password_option
+from emailproxy.cli.names import AccountName
 from emailproxy.cli.record_changes import change_record, configured, stored_record
 from emailproxy.cli.tables import moment, table
 from emailproxy.config import MailProtocol
 from emailproxy.oauth.app_passwords import AppPassword, parse_uses
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.managing import (
+    MECHANISMS,
     ManagingError,
     Terms,
     add_password,
@@ -55,7 +57,7 @@ def passwords() -> None:
 
 
 @passwords.command(short_help="Make an app password and show it, once.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--name", help="What it is for; shown in the list and the log.  [default: today's date and time]")
 @click.option(
     "--expires", metavar="DAYS|DATE", help="After so many days, or at the end of a day such as 2027-03-31 (UTC)."
@@ -69,6 +71,12 @@ def passwords() -> None:
     help="Only for that; may be given again.",
 )
 @click.option("--send-only", is_flag=True, help="The same as --protocol smtp.")
+@click.option(
+    "--mechanisms",
+    metavar="NAMES",
+    default="",
+    help="Also for devices that do not send it: scram-sha-256, cram-md5, or both with a comma.",
+)
 @click.pass_obj
 def add(
     flags: Flags,
@@ -77,6 +85,7 @@ def add(
     expires: str | None,
     networks: tuple[str, ...],
     protocols: tuple[str, ...],
+    mechanisms: str,
     *,
     send_only: bool,
 ) -> None:
@@ -84,6 +93,10 @@ def add(
 
     An account without a record becomes a managed one by that: the first login with the app password asks for the
     consent that its flow needs. One that has a mail password is migrated first.
+
+    Some devices do not send a password, but prove that they have it. For them, --mechanisms keeps more than a hash,
+    sealed with the service key: for scram-sha-256 what only checks, for cram-md5 the password itself. The listener
+    must offer the mechanism as well (auth_mechanisms).
 
     \b
     Examples:
@@ -98,6 +111,7 @@ def add(
         _expiry(expires, now) if expires is not None else None,
         [_network(text) for text in networks],
         [MailProtocol[text.upper()] for text in (("smtp",) if send_only else dict.fromkeys(protocols))],
+        _mechanisms(mechanisms),
     )
     config, known = configured(flags, account)
 
@@ -106,15 +120,23 @@ def add(
         return changed, (password, entry)
 
     address, (password, entry) = change_record(flags, known.name, change)
+    kept = "sealed" if entry.plain is not None else "as a hash"
     click.echo(
-        f"{foreign(known.name)}: app password {entry.id} ({foreign(entry.name)}), kept as a hash in {address}", err=True
+        f"{foreign(known.name)}: app password {entry.id} ({foreign(entry.name)}), kept {kept} in {address}", err=True
     )
+    if entry.plain is not None:
+        click.echo(
+            "CRAM-MD5 needs the password itself: whoever has the service key and the store can read it.", err=True
+        )
+    for name in entry.mechanisms:
+        if not any(name in server.auth_mechanisms for server in config.servers):
+            click.echo(f"No listener offers {name} yet: write auth_mechanisms = {name.lower()} into one.", err=True)
     click.echo(f"Good {_terms(entry)}. This is the only time that it is shown:", err=True)
     click.echo(password.reveal())
 
 
 @passwords.command("list", short_help="List an account's app passwords.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @click.pass_obj
 def list_(flags: Flags, account: str, *, as_json: bool) -> None:
@@ -154,7 +176,7 @@ def list_(flags: Flags, account: str, *, as_json: bool) -> None:
 
 
 @passwords.command(short_help="Take an app password back.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.argument("password", metavar="ID|NAME")
 @click.pass_obj
 def revoke(flags: Flags, account: str, password: str) -> None:
@@ -182,13 +204,9 @@ def revoke(flags: Flags, account: str, password: str) -> None:
 
 
 @passwords.command(short_help="Turn a mail password into app passwords, or back, without a new consent.")
-@click.argument("account")
+@click.argument("account", type=AccountName())
 @click.option("--back", is_flag=True, help="From app passwords to one mail password, which seals the tokens.")
-@click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Read the mail password from the first line of this file; - is standard input. [default: ask]",
-)
+@password_option
 @click.pass_obj
 def migrate(flags: Flags, account: str, password_file: Path | None, *, back: bool) -> None:
     """Make ACCOUNT a managed one: its tokens are sealed with the service key, without a new consent.
@@ -256,6 +274,14 @@ def _network(text: str) -> str:
         end(Exit.CONFIGURATION, f"--network {foreign(text)} is no network; write 192.0.2.0/24, or one address")
 
 
+def _mechanisms(text: str) -> list[str]:
+    """Those that are named, in the order in which they are offered."""
+    named = {name.strip().upper() for name in text.split(",") if name.strip()}
+    if unknown := sorted(named - set(MECHANISMS)):
+        end(Exit.CONFIGURATION, foreign(f"--mechanisms: {unknown[0]:.40} is none; write scram-sha-256, cram-md5"))
+    return [name for name in MECHANISMS if name in named]
+
+
 def _terms(entry: AppPassword) -> str:
     """What it is good for, in words."""
     parts = ["to send only" if entry.protocols == ("SMTP",) else f"for {', '.join(entry.protocols) or 'all'}"]
@@ -263,6 +289,8 @@ def _terms(entry: AppPassword) -> str:
         parts.append(f"from {', '.join(entry.networks)}")
     if entry.expires is not None:
         parts.append(f"until {moment(entry.expires)}" + (" (over)" if entry.expires <= time.time() else ""))
+    if entry.mechanisms:
+        parts.append(f"also by {', '.join(entry.mechanisms)}")
     return " ".join(parts)
 
 
@@ -279,4 +307,5 @@ def _fields(entry: AppPassword, uses: dict[str, int]) -> dict[str, object]:
         "expires": entry.expires,
         "networks": list(entry.networks),
         "protocols": list(entry.protocols),
+        "mechanisms": list(entry.mechanisms),
     }

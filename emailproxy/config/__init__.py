@@ -2,7 +2,7 @@
 
 from emailproxy.config.errors import ConfigError
 from emailproxy.config.model import Account, Config, Fault, MailProtocol, MailServer, Server, Settings
-from emailproxy.config.reader import load
+from emailproxy.config.reader import load, section_names
 from emailproxy.config.samples import PROVIDERS, sample
 from emailproxy.config.summary import describe
 
@@ -19,4 +19,5 @@ __all__ = [
     "describe",
     "load",
     "sample",
+    "section_names",
 ]

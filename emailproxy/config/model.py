@@ -21,14 +21,15 @@ __all__ = [
     "MailProtocol",
     "MailServer",
     "RefreshTokens",
+    "ReloadOnChange",
     "SealedSecret",
     "Server",
     "Settings",
 ]
 
 
-class MailProtocol(enum.Enum):
-    """The three protocols, by the names that configuration sections use."""
+class MailProtocol(enum.StrEnum):
+    """The three protocols, by the names that configuration sections use. Strings, whose hash costs no Python code."""
 
     IMAP = "IMAP"
     POP = "POP"
@@ -98,6 +99,8 @@ class Server:
     """IMAP: send the token with AUTHENTICATE where the server offers SASL-IR; False: always in two steps."""
     pass_tokens: bool = False
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
+    auth_mechanisms: tuple[str, ...] = ()
+    """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -206,6 +209,16 @@ class Account:
         return replace(self, name=name)
 
 
+class ReloadOnChange(enum.Enum):
+    """Which files are watched, so that a change needs no signal."""
+
+    NOTHING = "False"
+    CERTIFICATES = "certificates"
+    """Those of the listeners are read again when they change; the configuration is not."""
+    EVERYTHING = "True"
+    """The configuration too, and the files that it refers to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The ``[emailproxy]`` section."""
@@ -219,6 +232,9 @@ class Settings:
     """Seconds a login waits for a person's consent; None: 60 for IMAP and POP, 30 for SMTP."""
     drain: float = 30.0
     """Seconds that live sessions get when the proxy stops."""
+    drain_grace: float = 5.0
+    """Of these, the seconds after which a session with nothing under way is told goodbye."""
+    reload_on_change: ReloadOnChange = ReloadOnChange.CERTIFICATES
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
     seal_key: SealKey | None = None

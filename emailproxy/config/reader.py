@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,13 @@ from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
 from emailproxy.config.model import Account, Config, Fault, Server
 from emailproxy.config.options import Findings
-from emailproxy.config.servers import SERVER_OPTIONS, is_server, read_servers
+from emailproxy.config.servers import SERVER_OPTIONS, is_server, needs_managed_accounts, read_servers
 from emailproxy.config.settings import SETTINGS_OPTIONS, SETTINGS_SECTION, read_settings
-from emailproxy.config.syntax import decode, parse
+from emailproxy.config.syntax import Section, decode, parse
 from emailproxy.references.base import Reference
 from emailproxy.references.sources import Sources
 
-__all__ = ["load"]
+__all__ = ["load", "section_names"]
 
 # Ten thousand accounts with their tokens are about 60 MB; a disk image by mistake must not fill the memory.
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
@@ -47,6 +47,16 @@ def load(path: Path, sources: Sources | None = None, issuers: Issuers | None = N
         return _load(path, sources, issuers)
 
 
+def section_names(path: Path) -> list[str]:
+    """The names of all sections of the configuration file `path`, whatever stands in them. Blocks.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    text, _ = _read(path)
+    return list(parse(text, path).sections)
+
+
 def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     text, encoding_faults = _read(path)
     syntax = parse(text, path)
@@ -61,6 +71,8 @@ def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     sections |= elsewhere.followed(used, SERVER_OPTIONS | ACCOUNT_OPTIONS)
     servers = read_servers(sections, findings)
     accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings, issuers=issuers)
+    if settings.seal_key is None and "seal_key" not in _given(sections):
+        _check_seal_key(servers, findings)
     if settings.encrypt_client_secret_on_first_use:
         _warn_of_sealing([*accounts.values(), *templates.values()], findings)
     _warn_of_routes(servers, [*accounts.values(), *templates.values()], findings)
@@ -69,6 +81,12 @@ def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     if findings.faults:
         raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
     return Config(path, servers, accounts, templates, settings, elsewhere.uses, tuple(findings.warnings))
+
+
+def _given(sections: Mapping[str, Section]) -> frozenset[str]:
+    """The options of ``[emailproxy]``, right or wrong."""
+    section = sections.get(SETTINGS_SECTION)
+    return frozenset(section.options) if section is not None else frozenset()
 
 
 def _is_account(section: str, *, catch_all: bool) -> bool:
@@ -85,6 +103,19 @@ def _warn_of_sealing(accounts: Iterable[Account], findings: Findings) -> None:
             f"has no effect where client_secret is a reference: [{named[0]}]{more}",
             "nothing needs to be done: a reference is never sealed, nor removed from this file",
         )
+
+
+def _check_seal_key(servers: Iterable[Server], findings: Findings) -> None:
+    """Name the ports that let in otherwise than by a password that is sent, which only managed accounts allow."""
+    for server in servers:
+        option = needs_managed_accounts(server)
+        if option is not None:
+            findings.fault(
+                server.section,
+                option,
+                "it is for managed accounts, and there is no service key",
+                "emailproxy seal init PATH makes one; then write seal_key = file:PATH into [emailproxy]",
+            )
 
 
 def _warn_of_routes(servers: Iterable[Server], accounts: Collection[Account], findings: Findings) -> None:

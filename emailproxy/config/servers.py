@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
+from emailproxy.config.mechanisms import read_auth_mechanisms
 from emailproxy.config.model import MailProtocol, Server
 from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
 from emailproxy.config.presets import completed_server
 from emailproxy.config.routes import check_starttls, is_server_name
 from emailproxy.config.syntax import Section
 
-__all__ = ["SERVER_OPTIONS", "is_server", "read_servers"]
+__all__ = ["SERVER_OPTIONS", "is_server", "needs_managed_accounts", "read_servers"]
 
 SERVER_OPTIONS: Final = frozenset(
     {
@@ -30,6 +31,7 @@ SERVER_OPTIONS: Final = frozenset(
         "sasl_ir",
         "provider",
         "pass_tokens",
+        "auth_mechanisms",
     }
 )
 # Explanations that files of the classic proxy carry in any section.
@@ -132,6 +134,7 @@ def _read_server(
             f"mail passwords arrive without TLS on {local_address or 'every interface of this machine'}",
             "write local_address = localhost, or add local_certificate_path and local_key_path",
         )
+    mechanisms = read_auth_mechanisms(reader)
     if len(findings.faults) > before:
         return None
     return Server(
@@ -148,7 +151,13 @@ def _read_server(
         min_tls=min_tls,
         sasl_ir=reader.choice("sasl_ir", ("auto", "never")) == "auto",
         pass_tokens=reader.boolean("pass_tokens"),
+        auth_mechanisms=mechanisms,
     )
+
+
+def needs_managed_accounts(server: Server) -> str | None:
+    """The option of `server` that lets in otherwise than by a password that is sent; None: it has none."""
+    return "auth_mechanisms" if server.auth_mechanisms else None
 
 
 def _read_mail_server(reader: Reader) -> tuple[str | None, int | None]:

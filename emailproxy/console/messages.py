@@ -281,6 +281,10 @@ class Doctor:
     words: str
     """What was found."""
     advice: str | None
+    subject: str = ""
+    """What was looked at: ``IMAP outlook.office365.com:993``; `step` says what was tried with it."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Details by name, none of them secret."""
 
 
 @dataclass(frozen=True, slots=True)

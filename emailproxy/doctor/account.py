@@ -51,7 +51,8 @@ class AccountExamination:
     examination: Examination
     config: Config
     account: Account
-    password: Secret
+    password: Secret | None
+    """None: the service key opens the record, if the account is a managed one."""
     records: CachedStore
     status: StatusReading
     tls: UpstreamTls
@@ -188,7 +189,8 @@ def _problem(error: LoginFailed, lines: list[str], account: str) -> ProblemError
     """What the broker said, with what it logged on the way if that says more."""
     told = str(error)
     if NO_TOKENS.said in told:
-        refusals = [line for line in lines if "needs a new grant" in line]
+        mine = f"account {foreign(account)}"
+        refusals = [line for line in lines if "needs a new grant" in line and mine in line]
         if not refusals:
             advice = NO_TOKENS.advice.replace("ACCOUNT", account) if _PLAIN.fullmatch(account) else ""
             return ProblemError("there are no tokens of this account yet", NO_TOKENS, advice)

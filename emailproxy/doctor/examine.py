@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,9 @@ NOBODY = "nobody@emailproxy.invalid"
 """An account that cannot exist (RFC 2606): reading its record shows that a store answers."""
 
 
+AskPassword = Callable[[Account], Awaitable[Secret | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What is outside, and what tests replace."""
@@ -51,8 +54,9 @@ async def examine(
     tell: Tell,
     *,
     account: str | None = None,
-    ask_password: Callable[[Account], Awaitable[Secret]] | None = None,
+    ask_password: AskPassword | None = None,
     sections: Iterable[str] = (),
+    records: CachedStore | None = None,
     world: World = World(),
 ) -> int:
     """Examine everything, or everything that one account needs and the account itself; how many steps failed.
@@ -62,15 +66,17 @@ async def examine(
         cache_store: the store's address; None: the configuration file.
         tell: hears of each step.
         account: whose logins are tried; None: nobody's.
-        ask_password: gives the mail password of that account; not asked before everything before it was looked at.
+        ask_password: gives the mail password of that account (None: the service key opens its record); not asked before
+            everything before it was looked at.
         sections: only the servers of these listeners; none: all.
+        records: the store, opened already; it stays open.
         world: what is outside.
     """
     examination = Examination(tell)
     config = await _configuration(examination, config_file)
     if config is None:
         return examination.failures
-    whole = _Whole(examination, config, cache_store, tuple(sections), world)
+    whole = _Whole(examination, config, cache_store, records, tuple(sections), world)
     await whole.run(account, ask_password)
     return examination.failures
 
@@ -86,7 +92,7 @@ async def _configuration(examination: Examination, path: Path) -> Config | None:
                 examination.report(Finding(subject, "file", Outcome.FAILED, str(fault), fault.remedy))
             return None
         servers, accounts = len(config.servers), len(config.accounts) + len(config.templates)
-        told = f"{path}: {servers} servers, {accounts} accounts"
+        told = f"{path}: {_counted(servers, 'server')}, {_counted(accounts, 'account')}"
         examination.report(Finding(subject, "file", Outcome.OK, told))
         for warning in config.warnings:
             examination.report(Finding(subject, "file", Outcome.WARNING, str(warning), warning.remedy))
@@ -96,6 +102,10 @@ async def _configuration(examination: Examination, path: Path) -> Config | None:
     return config
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class _Whole:
     """All that follows the configuration."""
@@ -103,10 +113,11 @@ class _Whole:
     examination: Examination
     config: Config
     cache_store: str | None
+    records: CachedStore | None
     sections: tuple[str, ...]
     world: World
 
-    async def run(self, name: str | None, ask_password: Callable[[Account], Awaitable[Secret]] | None) -> None:
+    async def run(self, name: str | None, ask_password: AskPassword | None) -> None:
         account = self.config.account(name) if name is not None else None
         if name is not None and account is None:
             told = f"{self.config.path} has no section for {foreign(name)}"
@@ -115,6 +126,7 @@ class _Whole:
             return
         status = await trio.to_thread.run_sync(read_status, self.config.path)
         self._running(status)
+        asked = account is not None and ask_password is not None
         password = await ask_password(account) if account is not None and ask_password is not None else None
         tls = UpstreamTls(self.world.ssl_context)
         reachable = [
@@ -127,20 +139,22 @@ class _Whole:
         for url in dict.fromkeys(each.token_url for each in accounts):
             await examine_endpoint(self.examination, url, self.world.now, self.world.ssl_context)
         try:
-            records = await trio.to_thread.run_sync(self._open_store, abandon_on_cancel=True)
+            opened = await self._opened_store()
         except StoreError as error:
             self.examination.report(Finding("store", "open", Outcome.FAILED, foreign(error)))
             return
-        async with aclosing(records):
-            if account is None or password is None:
-                await self.examination.attempt("store", "read", lambda: _read(records))
+        async with AsyncExitStack() as stack:
+            if opened is not self.records:
+                await stack.enter_async_context(aclosing(opened))
+            if account is None or not asked:
+                await self.examination.attempt("store", "read", lambda: _read(opened))
                 return
             await AccountExamination(
                 self.examination,
                 self.config,
                 account,
                 password,
-                records,
+                opened,
                 status,
                 tls,
                 self.world.now,
@@ -177,6 +191,11 @@ class _Whole:
             self.examination.report(Finding("proxy", "running", Outcome.WARNING, told, "look for the end of its log"))
         else:
             self.examination.report(Finding("proxy", "running", Outcome.SKIPPED, "none runs with this configuration"))
+
+    async def _opened_store(self) -> CachedStore:
+        if self.records is not None:
+            return self.records
+        return await trio.to_thread.run_sync(self._open_store, abandon_on_cancel=True)
 
     def _open_store(self) -> CachedStore:
         file = open_store(f"file:{self.config.path}")

@@ -129,13 +129,17 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def overheard() -> Iterator[list[str]]:
-    """The warnings that a login's parts log meanwhile: half of what an operator would read of it."""
+    """The warnings that a login's parts log meanwhile: half of what an operator would read of it.
+
+    In a running proxy there are those of other logins among them, and nothing of its own log is lost.
+    """
     handler = _Lines()
     loggers = [logging.getLogger(f"emailproxy.{area}") for area in ("oauth", "store")]
     before = [logger.level for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(logging.WARNING)
+        if not logger.isEnabledFor(logging.WARNING):
+            logger.setLevel(logging.WARNING)
     try:
         yield handler.lines
     finally:

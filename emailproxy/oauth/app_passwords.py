@@ -15,10 +15,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from emailproxy.config.model import MailProtocol
 from emailproxy.oauth.hashing import is_hash
+from emailproxy.protocols.proofs import CramProof, Proof, ScramProof, ScramVerifier
 from emailproxy.secret import Secret
 
 __all__ = ["MAX_PASSWORDS", "AppPassword", "AppPasswords", "identifier_of", "merged_uses", "new_password", "parse_uses"]
@@ -33,6 +34,9 @@ MAX_PASSWORDS: Final = 40
 """Of one account: about 10 KB of its record, of the 25 KB that Key Vault takes, beside a refresh token of 2 to 3 KB."""
 MAX_NAME: Final = 60
 FORMAT: Final = 1
+"""Of a list in which no entry has more than a hash."""
+FORMAT_WITH_VERIFIERS: Final = 2
+"""Older versions must not read it: they would drop what they do not know at the next change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,24 @@ class AppPassword:
     """Where the client may be; empty: anywhere."""
     protocols: tuple[str, ...] = ()
     """What it may speak; empty: all three. ``SMTP`` alone is send-only."""
+    scram: ScramVerifier | None = None
+    """Lets the client prove that it has the password by SCRAM-SHA-256."""
+    plain: Secret | None = None
+    """The password itself, for CRAM-MD5, which can do with nothing less; only on request."""
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """By which it can be proven without being sent."""
+        return (*(["SCRAM-SHA-256"] if self.scram else []), *(["CRAM-MD5"] if self.plain else []))
+
+    def answered(self, proof: Proof) -> bytes | None:
+        """What the client hears if `proof` was made from this password, maybe nothing; None if it was not."""
+        match proof:
+            case ScramProof() if self.scram is not None:
+                return proof.server_final(self.scram)
+            case CramProof() if self.plain is not None:
+                return b"" if proof.fits(self.plain) else None
+        return None
 
     def __repr__(self) -> str:
         return f"<AppPassword {self.id or '-'} {self.name!r}>"
@@ -80,13 +102,10 @@ class AppPasswords:
             ValueError: it is damaged, or of a newer version.
         """
         document = json.loads(text)
-        if not isinstance(document, dict) or document.get("v") != FORMAT:
+        if not isinstance(document, dict) or document.get("v") not in (FORMAT, FORMAT_WITH_VERIFIERS):
             raise ValueError("the list of app passwords has a format that this version does not read; upgrade")
         try:
-            entries = tuple(
-                AppPassword(**{**entry, "networks": tuple(entry["networks"]), "protocols": tuple(entry["protocols"])})
-                for entry in document["passwords"]
-            )
+            entries = tuple(_entry(fields) for fields in document["passwords"])
         except (KeyError, TypeError):
             raise ValueError("the list of app passwords is damaged") from None
         if not all(is_hash(entry.hash) for entry in entries):
@@ -96,7 +115,8 @@ class AppPasswords:
     @property
     def text(self) -> Secret:
         """What is sealed."""
-        document = {"v": FORMAT, "passwords": [asdict(entry) for entry in self.entries]}
+        version = FORMAT_WITH_VERIFIERS if any(entry.mechanisms for entry in self.entries) else FORMAT
+        document = {"v": version, "passwords": [_fields(entry) for entry in self.entries]}
         return Secret(json.dumps(document, separators=(",", ":"), sort_keys=True))
 
     def candidates(self, password: Secret) -> tuple[AppPassword, ...]:
@@ -151,6 +171,29 @@ def merged_uses(text: str | None, newer: Mapping[str, int], entries: AppPassword
         known[name] = max(when, known.get(name, 0))
     there = {entry.id: known[entry.id] for entry in entries.entries if entry.id in known}
     return json.dumps(there, separators=(",", ":"), sort_keys=True) if there else None
+
+
+def _fields(entry: AppPassword) -> dict[str, object]:
+    """What is kept of `entry`."""
+    bare = asdict(replace(entry, scram=None, plain=None))
+    del bare["scram"], bare["plain"]
+    if entry.scram is not None:
+        bare["scram"] = entry.scram.text
+    if entry.plain is not None:
+        bare["plain"] = entry.plain.reveal()
+    return bare
+
+
+def _entry(fields: dict[str, Any]) -> AppPassword:
+    """The inverse. Raises KeyError or TypeError where it is damaged, ValueError where a verifier is."""
+    scram, plain = fields.get("scram"), fields.get("plain")
+    more = {
+        "networks": tuple(fields["networks"]),
+        "protocols": tuple(fields["protocols"]),
+        "scram": ScramVerifier.parse(scram) if scram is not None else None,
+        "plain": Secret(plain) if plain is not None else None,
+    }
+    return AppPassword(**{**fields, **more})
 
 
 def _is_in(host: str, network: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from emailproxy.config.model import Account, SealedSecret
 from emailproxy.failures import FailureKind
-from emailproxy.oauth.explain import became_managed, failed, too_many_checks
+from emailproxy.oauth.explain import became_managed, failed, not_managed, too_many_checks
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.opened import Opened, RecordKey, open_stored
 from emailproxy.oauth.opening import Login, WrongPasswordError
@@ -52,6 +52,10 @@ class Compatible:
     async def open(self, login: Login, stored: Stored) -> Opened | None:
         """Hold the password against the most precious value."""
         sealed = check_value(stored.record)
+        if login.vouched:
+            if sealed is not None:
+                raise not_managed(login.name)
+            return None
         salt = parse_salt(stored.record.token_salt)
         if sealed is None:
             await self.check_inherited(login)

@@ -17,10 +17,12 @@ from emailproxy.store.base import (
 __all__ = [
     "became_managed",
     "failed",
+    "needs_password",
     "no_store",
     "no_token",
     "no_turn",
     "no_value",
+    "not_managed",
     "too_many_checks",
     "unknown_account",
     "wrong_app_password",
@@ -45,9 +47,24 @@ def wrong_password(account: str, hint: str = "") -> LoginFailed:
     return failed(FailureKind.WRONG_CREDENTIALS, account, f"{detail}; {hint}" if hint else detail)
 
 
+def needs_password(account: str) -> LoginFailed:
+    """Whoever operates the proxy has given no password, and no service key could do without."""
+    return failed(FailureKind.WRONG_CREDENTIALS, account, "its mail password is needed, since that seals its tokens")
+
+
 def wrong_app_password(account: str, why: str = "it is none of the account's app passwords") -> LoginFailed:
     """The account is managed, and what the client sent lets nobody in, or not here and now."""
     return failed(FailureKind.WRONG_CREDENTIALS, account, why)
+
+
+def not_managed(account: str) -> LoginFailed:
+    """Whoever wants in sends no password, and only one opens the account's tokens."""
+    return failed(
+        FailureKind.MISCONFIGURED,
+        account,
+        "only its mail password opens its tokens, and none was sent; let the service key seal them: "
+        f"emailproxy passwords migrate {account}",
+    )
 
 
 def became_managed(account: str) -> LoginFailed:

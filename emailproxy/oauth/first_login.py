@@ -24,7 +24,7 @@ def check_first_login(login: Login, settings: Settings) -> None:
     Raises:
         LoginFailed: with what to do.
     """
-    if login.flow.interactive or login.flow.provider_checks_password or settings.trust_first_login:
+    if login.vouched or login.flow.interactive or login.flow.provider_checks_password or settings.trust_first_login:
         return
     server = login.server
     if server is None or is_loopback(server.local_address or ""):

@@ -58,12 +58,19 @@ class Granter:
         self._settings = settings
         self._watcher = watcher
         self._asking: dict[PasswordDigest, Pending] = {}
+        self._asked = trio.Event()
 
     def remind(self, login: Login) -> None:
         """A login waits for a person (again): say so."""
         pending = self._asking.get(login.digest)
         if pending is not None:
             self._consents.remind(pending)
+
+    async def asking(self, digest: PasswordDigest) -> Pending:
+        """Wait until a person is being asked because of a login with this password; the authorisation."""
+        while (pending := self._asking.get(digest)) is None:
+            await self._asked.wait()
+        return pending
 
     async def grant(self, login: Login, *, replaces: bool) -> AccessToken:
         """Get a token by the account's flow, and seal it with the login's password.
@@ -86,6 +93,8 @@ class Granter:
                 raise failed(FailureKind.TEMPORARY, login.name, str(error)) from None
             asked.append(pending)
             self._asking[login.digest] = pending
+            news, self._asked = self._asked, trio.Event()
+            news.set()
             return pending
 
         outcome = Outcome(OutcomeKind.FAILED, login.name, "The proxy is shutting down.")

@@ -25,6 +25,7 @@ from emailproxy.oauth.opening import Login
 from emailproxy.oauth.passwords import PasswordDigest, Passwords
 from emailproxy.oauth.servicekey import AccountKey, NoSealKeyError, current_key, key_of
 from emailproxy.oauth.shares import TooManyChecksError
+from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, Version
 
@@ -47,15 +48,42 @@ class Managed:
         self._passwords = passwords
         self._settings = settings
         self._now = now
-        self._nobody = Secret(secrets.token_hex(32))
-        """In place of a password, for the digest that stands for an account: no client can send it."""
+        self._pass_key = secrets.token_bytes(32)
         self._right: OrderedDict[PasswordDigest, str] = OrderedDict()
         """The hash that a password was right for."""
         self._uses: dict[str, dict[str, int]] = {}
         """When each was last used, by account and identifier, as far as the store may not know."""
 
+    def pass_for(self, account: str) -> Secret:
+        """In place of a password, what lets into `account` whoever was let in by other means; no client can know it.
+
+        Its digest stands for the account. It ends with this process.
+        """
+        name = account.encode("utf-8", "surrogatepass")
+        return Secret(hashlib.blake2b(name, key=self._pass_key, digest_size=32).hexdigest())
+
     def _digest(self, account: str) -> PasswordDigest:
-        return self._passwords.digest(account, self._nobody)
+        return self._passwords.digest(account, self.pass_for(account))
+
+    def prove(self, login: Login, opened: Opened, proof: Proof) -> bytes:
+        """What the client hears if `proof` was made from one of the app passwords, and that one is good here and now.
+
+        Raises:
+            LoginFailed: it was not, or it is not.
+        """
+        for entry in opened.passwords.entries:
+            answer = entry.answered(proof)
+            if answer is None:
+                continue
+            objection = self._objection(login, entry)
+            if objection is not None:
+                raise wrong_app_password(login.name, objection)
+            self._use(login, entry)
+            self._passwords.shares.prove(login.network)
+            return answer
+        raise wrong_app_password(
+            login.name, f"{proof.mechanism}: it is none of the app passwords that were added with --mechanisms for that"
+        )
 
     def matches(self, login: Login, opened: Opened) -> bool:
         """Whether the login was let in already, or its password was right before and still is."""
@@ -69,6 +97,9 @@ class Managed:
 
     async def check(self, login: Login, opened: Opened) -> None:
         """Against the list in memory."""
+        if opened.belongs_to(login.digest):
+            await trio.lowlevel.checkpoint()
+            return
         await self._check(login, opened.passwords, opened.base)
 
     def refuse_again(self, login: Login, opened: Opened) -> None:
@@ -103,6 +134,8 @@ class Managed:
     async def sealing(self, login: Login, known: Record, version: Version | None, held: Opened | None) -> Opened:
         """The account's key; whoever began with a mail password, before it became managed, is too late."""
         await trio.lowlevel.checkpoint()
+        if login.vouched and held is None:  # the account is new, and begins as a managed one
+            return await self.open(login, Stored(known, version or Version("")))
         if not login.managed or held is None:
             raise became_managed(login.name)
         fresh = await self.open(login, Stored(known, version)) if version is not None else held

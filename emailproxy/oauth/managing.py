@@ -25,11 +25,13 @@ from emailproxy.oauth.opened import Opened, RecordKey, open_stored
 from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.sealing import Iterations, check_value, derive_key, new_salt, parse_salt
 from emailproxy.oauth.servicekey import AccountKey, current_key, key_of
+from emailproxy.protocols.proofs import ScramVerifier, scram_salt
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, Version
 
 __all__ = [
     "MAIL_PASSWORD",
+    "MECHANISMS",
     "ManagingError",
     "Terms",
     "add_password",
@@ -45,6 +47,9 @@ __all__ = [
 
 MAIL_PASSWORD = "mail password"  # noqa: S105 - a name
 """What the password is called that the account had before it was managed."""
+
+MECHANISMS = ("SCRAM-SHA-256", "CRAM-MD5")
+"""What a password can be kept for, besides being sent."""
 
 NOBODY = PasswordDigest(b"")
 
@@ -62,6 +67,8 @@ class Terms:
     """Unix time, seconds."""
     networks: Sequence[str] = ()
     protocols: Sequence[MailProtocol] = ()
+    mechanisms: Sequence[str] = ()
+    """Of `MECHANISMS`, those by which it can be proven without being sent."""
 
 
 def is_managed(record: Record | None) -> bool:
@@ -136,6 +143,8 @@ def add_password(
         expires=terms.expires,
         networks=tuple(terms.networks),
         protocols=tuple(protocol.value for protocol in terms.protocols),
+        scram=ScramVerifier.of(password, scram_salt(account.name)) if "SCRAM-SHA-256" in terms.mechanisms else None,
+        plain=password if "CRAM-MD5" in terms.mechanisms else None,
     )
     return _with_list(settings, account.name, record, entries.with_(entry)), password, entry
 

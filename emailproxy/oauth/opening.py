@@ -34,6 +34,8 @@ class Login:
     """The listener that it comes through; None: the proxy itself asks."""
     managed: bool = False
     """An app password of the account was right; `digest` stands for the account then, whichever it was."""
+    vouched: bool = False
+    """It was let in by other means than a password that was sent: a proof, a certificate, the configuration."""
 
     @property
     def name(self) -> str:

@@ -30,11 +30,11 @@ import trio
 
 from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.model import Account, Server, Settings
-from emailproxy.failures import FailureKind, LoginFailed
+from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
-from emailproxy.oauth.consent import Consents
+from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
-from emailproxy.oauth.explain import failed, wrong_password
+from emailproxy.oauth.explain import failed, needs_password, wrong_app_password, wrong_password
 from emailproxy.oauth.first_login import check_first_login
 from emailproxy.oauth.flights import Flight, Flights
 from emailproxy.oauth.flows.base import Flow
@@ -43,13 +43,16 @@ from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.granting import Granter
 from emailproxy.oauth.identifying import Applications
 from emailproxy.oauth.keeping import Records
+from emailproxy.oauth.managing import ManagingError, check_can_be_managed
 from emailproxy.oauth.opened import AHEAD, LAST_CALL, AccessToken, Opened
 from emailproxy.oauth.proving import Proofs
 from emailproxy.oauth.refreshing import Refresher, margin
 from emailproxy.oauth.sealing import Iterations
+from emailproxy.oauth.servicekey import NoSealKeyError, current_key
 from emailproxy.oauth.turns import Turns, TurnTimes
 from emailproxy.oauth.vault import Login, Vault, WrongPasswordError
 from emailproxy.oauth.watching import Watcher
+from emailproxy.protocols.proofs import Proof
 from emailproxy.references.resolver import Resolver
 from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
@@ -132,7 +135,7 @@ class TokenBroker:
     async def token(
         self,
         account: Account,
-        password: Secret,
+        password: Secret | None,
         *,
         refused: AccessToken | None = None,
         client: str = "",
@@ -142,7 +145,7 @@ class TokenBroker:
 
         Args:
             account: whom the token is for.
-            password: what the mail client sent.
+            password: what the mail client sent; None: the operator asks, which managed accounts allow.
             refused: the mail server just refused this one; it is not returned again.
             client: where the login comes from, for the log and the person who is asked.
             server: the listener that it came through; None: the operator asks.
@@ -152,14 +155,43 @@ class TokenBroker:
         """
         return await self._answer(self._login(account, password, client, server), refused)
 
+    async def begin(
+        self, account: Account, password: Secret | None, *, again: bool = False, replace: bool = False
+    ) -> AccessToken | Pending:
+        """The same as `authorise`, but as soon as a person is asked: the pending authorisation, which goes on alone.
+
+        Raises:
+            LoginFailed: there is no token, and why.
+        """
+        result: AccessToken | Pending | None = None
+        failure: Failure | None = None
+        login, replaces = await self._operated(account, password, replace=replace)
+        async with trio.open_nursery() as nursery:
+
+            async def wait_for_question() -> None:
+                nonlocal result
+                result = await self._granter.asking(login.digest)
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(wait_for_question)
+            try:
+                result = await self._authorised(login, again=again or replaces)
+            except LoginFailed as error:
+                failure = error.failure
+            nursery.cancel_scope.cancel()
+        if failure is not None:  # raised out here, where no nursery makes a group of it
+            raise LoginFailed(failure)
+        assert result is not None
+        return result
+
     async def authorise(
-        self, account: Account, password: Secret, *, again: bool = False, replace: bool = False
+        self, account: Account, password: Secret | None, *, again: bool = False, replace: bool = False
     ) -> AccessToken:
         """A token for `account` on behalf of the operator, who may ask for more than a mail client.
 
         Args:
             account: whom the token is for.
-            password: the mail password.
+            password: the mail password; None: managed accounts need none.
             again: get a new grant even if the old one works.
             replace: if it is not the password that seals the stored tokens, it will be: there is a new grant, whose
                 tokens replace them.
@@ -167,14 +199,25 @@ class TokenBroker:
         Raises:
             LoginFailed: there is no token, and why.
         """
+        login, replaces = await self._operated(account, password, replace=replace)
+        return await self._authorised(login, again=again or replaces)
+
+    async def _operated(self, account: Account, password: Secret | None, *, replace: bool) -> tuple[Login, bool]:
+        """The login of the operator, and whether its password is to replace the right one."""
         login = self._login(account, password, "", None)
         try:
-            login = login.admitted(await self._vault.open(login, fresh=True, certain=True))
+            opened = await self._vault.open(login, fresh=True, certain=True)
+            if opened is None and password is None:
+                # Otherwise a new account would become a managed one, whether or not that is meant.
+                raise needs_password(login.name)
+            return login.admitted(opened), False
         except WrongPasswordError as error:
             if not replace or self._seals_client_secret(login, error.record):
                 hint = "and the client secret is sealed with that password too" if replace else ""
                 raise wrong_password(login.name, hint) from None
-            again = True
+            return login, True
+
+    async def _authorised(self, login: Login, *, again: bool) -> AccessToken:
         return await (self._ask_for_grant(login, replaces=False).wait() if again else self._answer(login, None))
 
     def distrust(self) -> None:
@@ -189,7 +232,35 @@ class TokenBroker:
         """
         await self._vault.refuse_unknown(user, password, client)
 
-    def _login(self, account: Account, password: Secret, client: str, server: Server | None) -> Login:
+    async def prove(self, account: Account, proof: Proof, *, client: str, server: Server) -> tuple[Secret, bytes]:
+        """The account's pass, if `proof` was made from one of its app passwords; and what the client hears of that.
+
+        Raises:
+            LoginFailed: it was not; also if the account has a mail password, in the words of a wrong one.
+        """
+        key = self._vault.pass_for(account.name)
+        try:
+            return key, await self._vault.prove(self._login(account, key, client, server), proof)
+        except LoginFailed as error:
+            if error.failure.kind is FailureKind.MISCONFIGURED:
+                # The client of an account without app passwords hears what one without an account does.
+                raise wrong_app_password(account.name, f"{proof.mechanism}: {error.failure.detail}") from None
+            raise
+
+    def vouch(self, account: Account) -> Secret:
+        """The pass of `account`, for whom the configuration lets in without a password.
+
+        Raises:
+            LoginFailed: it cannot be a managed account.
+        """
+        try:
+            check_can_be_managed(account)
+            current_key(self._settings(), account.name)
+        except (ManagingError, NoSealKeyError) as error:
+            raise failed(FailureKind.MISCONFIGURED, account.name, str(error)) from None
+        return self._vault.pass_for(account.name)
+
+    def _login(self, account: Account, password: Secret | None, client: str, server: Server | None) -> Login:
         flow = self._flows.get(account.oauth2_flow)
         if flow is None:
             known = ", ".join(sorted(self._flows))
@@ -198,10 +269,13 @@ class TokenBroker:
                 account.name,
                 f"oauth2_flow {foreign(account.oauth2_flow)} is not offered; known are {known}",
             )
+        if password is None:
+            password = self.vouch(account)
         if not password:
             raise failed(FailureKind.WRONG_CREDENTIALS, account.name, "the mail client sent an empty password")
         digest = self._vault.passwords.digest(account.name, password)
-        return Login(account, flow, password, digest, client, server)
+        vouched = password == self._vault.pass_for(account.name)
+        return Login(account, flow, password, digest, client, server, managed=vouched, vouched=vouched)
 
     async def _answer(self, login: Login, refused: AccessToken | None) -> AccessToken:
         opened = await self._open(login)

@@ -21,7 +21,13 @@ from emailproxy.config.model import Settings
 from emailproxy.failures import LoginFailed
 from emailproxy.oauth.compatible import Compatible
 from emailproxy.oauth.endpoint import TokenResponse
-from emailproxy.oauth.explain import no_store, too_many_checks, unknown_account, wrong_password
+from emailproxy.oauth.explain import (
+    no_store,
+    too_many_checks,
+    unknown_account,
+    wrong_app_password,
+    wrong_password,
+)
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.keeping import Keeper, Order, Records, SupersededError
 from emailproxy.oauth.managed import Managed
@@ -29,7 +35,9 @@ from emailproxy.oauth.opened import AHEAD, AccessToken, Opened
 from emailproxy.oauth.opening import Login, Opening, WrongPasswordError
 from emailproxy.oauth.passwords import Passwords
 from emailproxy.oauth.sealing import Iterations
+from emailproxy.oauth.servicekey import current_key
 from emailproxy.oauth.shares import TooManyChecksError
+from emailproxy.protocols.proofs import Proof
 from emailproxy.references.base import Reference
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, StoreError
@@ -135,13 +143,29 @@ class Vault:
             return held
         return await self._match(login, stored)
 
+    def pass_for(self, account: str) -> Secret:
+        """See `Managed.pass_for`."""
+        return self._managed.pass_for(account)
+
+    async def prove(self, login: Login, proof: Proof) -> bytes:
+        """See `Managed.prove`; `login` has the account's pass.
+
+        Raises:
+            LoginFailed: also if the account is none that has app passwords, in the words of a wrong one.
+        """
+        opened = await self.open(login)
+        if opened is None:
+            raise wrong_app_password(login.name, f"{proof.mechanism}: the account has no app passwords")
+        return self._managed.prove(login, opened, proof)
+
     async def _match(self, login: Login, stored: Stored | None) -> Opened | None:
         """Hold `stored` against the password."""
         latest = self.keeper.latest(login.name)
         if stored is None:
             if latest is not None and not latest.unsaved:
                 self.keeper.forget(login.name)
-            await self._compatible.check_inherited(login)
+            if not login.vouched:
+                await self._compatible.check_inherited(login)
             return None
         held = self.held(login)
         if held is not None and (held.unsaved or held.version == stored.version):
@@ -216,7 +240,7 @@ class Vault:
             log.warning("account %s: the store cannot be read: %s", foreign(login.name), foreign(error))
             stored = None
         latest, held = self.keeper.latest(login.name), self.held(login)
-        known = stored.record if stored is not None else latest.base if latest is not None else Record()
+        known = stored.record if stored is not None else latest.base if latest is not None else self._new(login)
         version = stored.version if stored is not None else latest.version if latest is not None else None
         opened = await self._way(known).sealing(login, known, version, held)
         if login.flow.interactive and response.refresh_token is None:
@@ -230,6 +254,10 @@ class Vault:
         kept = await self._keep(login, opened.renewed(response, self._now()), replaces=True)
         assert kept.access is not None
         return kept.access
+
+    def _new(self, login: Login) -> Record:
+        """What there is of an account that has no record."""
+        return current_key(self._settings(), login.name).stamped(Record()) if login.vouched else Record()
 
     async def _keep(self, login: Login, opened: Opened, *, replaces: bool = False, at_once: bool = False) -> Opened:
         """Store before use (`emailproxy.oauth.keeping`)."""

@@ -12,6 +12,7 @@ from base64 import b64encode
 from typing import Final
 
 from emailproxy.protocols.events import TokenCredentials
+from emailproxy.protocols.exchanges import Exchanges, ProofExchange
 from emailproxy.protocols.sasl import MAX_SASL_LINE, SERVER_MECHANISMS, Challenge, PasswordExchange, Refusal
 from emailproxy.secret import Secret
 
@@ -100,9 +101,11 @@ class BearerExchange:
         return identity.replace(b"=2C", b",").replace(b"=3D", b"="), pairs.get(b"auth", b"")
 
 
-Exchange = PasswordExchange | BearerExchange
+Exchange = PasswordExchange | BearerExchange | ProofExchange
 
 
-def exchange(mechanism: str) -> Exchange:
-    """The exchange of a mechanism that was offered."""
+def exchange(mechanism: str, others: Exchanges) -> Exchange:
+    """The exchange of a mechanism that was offered; `others` are those beside passwords and tokens."""
+    if mechanism in others:
+        return others[mechanism]()
     return PasswordExchange(mechanism) if mechanism in SERVER_MECHANISMS else BearerExchange(mechanism)

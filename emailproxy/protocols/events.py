@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from emailproxy.failures import Failure
+from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Abused",
     "CapabilitiesReceived",
     "CommandRefused",
+    "Confirmed",
     "Credentials",
     "CredentialsReceived",
     "Downstream",
@@ -35,6 +37,7 @@ __all__ = [
     "LoggedOut",
     "LoginRefused",
     "NeedData",
+    "ProofReceived",
     "StartTls",
     "TokenCredentials",
     "TokenReceived",
@@ -60,8 +63,8 @@ class Credentials:
 
     user: str
     password: Secret
-    mechanism: Literal["LOGIN", "AUTH PLAIN", "AUTH LOGIN", "USER/PASS"]
-    """How they came; for the log."""
+    mechanism: str
+    """How they came; for the log: ``LOGIN``, ``AUTH PLAIN``, ``AUTH LOGIN``, ``USER/PASS``, or a proof's."""
     authorisation_identity: str | None = None
     """PLAIN's authzid (RFC 4616), None if empty or absent."""
 
@@ -99,6 +102,21 @@ class TokenReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofReceived:
+    """The same with a proof in place of a password, which the driver is to check.
+
+    Answered by `Downstream.confirm` where our side has something to prove as well, else in the same ways.
+    """
+
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The client has seen what `Downstream.confirm` said; the login goes on and is answered in the same ways."""
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls:
     """Both sides agreed to TLS, in plain text. Send what is to send, shake hands, then call ``secured()``.
 
@@ -131,7 +149,17 @@ class Abused:
     """For the operator: what limit; never what was sent."""
 
 
-DownstreamEvent = NeedData | CredentialsReceived | TokenReceived | StartTls | LoggedOut | CommandRefused | Abused
+DownstreamEvent = (
+    NeedData
+    | CredentialsReceived
+    | TokenReceived
+    | ProofReceived
+    | Confirmed
+    | StartTls
+    | LoggedOut
+    | CommandRefused
+    | Abused
+)
 
 
 # --- upstream events ------------------------------------------------------------------------------------------------
@@ -210,6 +238,10 @@ class Downstream(Protocol):
 
     def secured(self) -> None:
         """The TLS handshake that `StartTls` asked for is done."""
+        ...
+
+    def confirm(self, final: bytes) -> None:
+        """The proof was right; tell the client the mechanism's last words. `Confirmed` follows, or a refusal."""
         ...
 
     def accept(self, logged_in: LoggedIn) -> None:

@@ -7,7 +7,7 @@ import enum
 from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from emailproxy.protocols.events import Credentials
 from emailproxy.protocols.wording import printable, without
@@ -61,11 +61,8 @@ class Challenge:
     text: bytes
 
 
-Mechanism = Literal["LOGIN", "AUTH PLAIN", "AUTH LOGIN", "USER/PASS"]
-
-
 def credentials(
-    user: bytes, password: bytes, mechanism: Mechanism, authorisation_identity: bytes = b""
+    user: bytes, password: bytes, mechanism: str, authorisation_identity: bytes = b""
 ) -> Credentials | Refusal:
     """Check what arrived, by the same rules whatever carried it.
 

@@ -24,6 +24,8 @@ _SIGNATURES: Final = {
     b"\x16\x03": _TLS,  # record type handshake, SSL 3.0 to TLS 1.3 (RFC 8446, 5.1)
 }
 
+_BEGINNINGS: Final = frozenset(signature[0] for signature in _SIGNATURES)
+
 LONGEST_SIGNATURE: Final = max(map(len, _SIGNATURES))
 
 NOT_SURE_YET: Final = "not sure yet"
@@ -34,6 +36,8 @@ def recognise(first: bytes) -> str | None:
 
     `NOT_SURE_YET` if more octets are needed: what there is begins like one of the signatures.
     """
+    if first and first[0] not in _BEGINNINGS:
+        return None
     for signature, meaning in _SIGNATURES.items():
         if first.startswith(signature):
             return meaning

@@ -31,7 +31,8 @@ def printable(text: bytes | str, limit: int = MAX_WORDS) -> str:
     if isinstance(text, bytes):
         # Nothing behind the first 4 * limit octets can be seen: UTF-8 needs four octets for a character at the most.
         text = text[: 4 * limit + 4].decode("utf-8", "replace")
-    text = _ODD.sub("?", _BREAKS.sub(" ", text[: 4 * limit + 4].strip("\t\r\n")))
+    if not (text.isascii() and text.isprintable()):  # rare, and what follows costs as much as a line's parsing
+        text = _ODD.sub("?", _BREAKS.sub(" ", text[: 4 * limit + 4].strip("\t\r\n")))
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

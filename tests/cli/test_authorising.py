@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emailproxy.cli import Exit
+from emailproxy.cli import Exit, mail_password
 from emailproxy.cli import authorising as module
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.oauth.authorising import Desk
@@ -59,6 +59,8 @@ WRONG = Failure(FailureKind.WRONG_CREDENTIALS, "wrong", "the mail password is no
 def signed(monkeypatch: pytest.MonkeyPatch) -> Desks:
     desks = Desks(TOKEN)
     monkeypatch.setattr(module, "authorise", desks)
+    for place in (module, mail_password):
+        monkeypatch.setattr(place, "has_terminal", lambda: True)  # click's runner is none
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
         monkeypatch.delenv(name, raising=False)
     return desks
@@ -89,10 +91,10 @@ def test_a_known_one_once(config: Path, signed: Desks) -> None:
 
 
 def test_a_password_from_a_program(config: Path, signed: Desks) -> None:
-    assert authorise(config, "--password-stdin", typed=f"{TYPED}\r\nmore\n")[0] == Exit.STOPPED
+    assert authorise(config, "--password-file", "-", typed=f"{TYPED}\r\nmore\n")[0] == Exit.STOPPED
     assert signed.calls[0][0] == TYPED
     assert not signed.calls[0][1].pastes
-    assert authorise(config, "--password-stdin", typed="\n")[0] == Exit.FAILED
+    assert authorise(config, "--password-file", "-", typed="\n")[0] == Exit.CONFIGURATION
 
 
 @pytest.mark.parametrize(("answer", "attempts"), [("y", 2), ("n", 1)])
@@ -141,7 +143,7 @@ def test_beside_a_running_proxy(config: Path, signed: Desks) -> None:
     signed.question = Question("https://provider.test/authorize?state=abc", "abc")
     try:
         code, out, _ = authorise(config, typed=f"{TYPED}\n{TYPED}\n")
-        without_terminal = authorise(config, "--password-stdin", typed=f"{TYPED}\n")
+        without_terminal = authorise(config, "--password-file", "-", typed=f"{TYPED}\n")
     finally:
         file.remove()
     assert code == Exit.STOPPED

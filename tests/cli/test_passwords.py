@@ -192,3 +192,23 @@ def test_an_import_does_not_undo_it(config: Path, tmp_path: Path) -> None:
     status, _, err = run("--config-file", config, *arguments, typed="x\n")
     assert status == Exit.FAILED
     assert "managed account" in err
+
+
+def test_a_password_for_devices_that_do_not_send_it(config: Path) -> None:
+    code, out, err = command(config, "add", ADA, "--name", "lobby", "--mechanisms", "cram-md5,SCRAM-SHA-256")
+    assert code == 0
+    SECRETS.add(out.strip())
+    assert "kept sealed in" in err
+    assert "can read it" in err
+    assert "No listener offers SCRAM-SHA-256 yet: write auth_mechanisms = scram-sha-256" in err
+    code, listed, _ = command(config, "list", ADA, "--json")
+    assert code == 0
+    assert json.loads(listed)["passwords"][0]["mechanisms"] == ["SCRAM-SHA-256", "CRAM-MD5"]
+    assert "also by SCRAM-SHA-256, CRAM-MD5" in command(config, "list", ADA)[1]
+    assert out.strip() not in config.read_text()
+
+
+def test_a_mechanism_that_is_none_is_refused_before_anything_is_made(config: Path) -> None:
+    code, out, err = command(config, "add", ADA, "--mechanisms", "digest-md5")
+    assert (code, out) == (Exit.CONFIGURATION, "")
+    assert "DIGEST-MD5 is none" in err

@@ -36,7 +36,7 @@ def test_alone(start_proxy: StartProxy, accounts: Accounts, world: World, tmp_pa
     options = accounts.device() if kind == "device" else accounts.interactive()
     proxy = Proxy(world, tmp_path, accounts={USER: options})
     with subprocess.Popen(
-        command(proxy, "authorise", USER, "--password-stdin"),
+        command(proxy, "authorise", USER, "--password-file", "-"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

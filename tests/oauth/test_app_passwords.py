@@ -32,7 +32,7 @@ def test_round_trip() -> None:
     [
         "[]",
         "{}",
-        '{"v": 2, "passwords": []}',
+        '{"v": 3, "passwords": []}',
         '{"v": 1, "passwords": [{}]}',
         '{"v": 1, "passwords": 7}',
         "no json",

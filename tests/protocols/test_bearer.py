@@ -24,8 +24,8 @@ def respond(mechanism: str, message: bytes) -> object:
 
 
 def test_every_mechanism_has_its_exchange() -> None:
-    assert isinstance(exchange("LOGIN"), PasswordExchange)
-    assert isinstance(exchange("OAUTHBEARER"), BearerExchange)
+    assert isinstance(exchange("LOGIN", {}), PasswordExchange)
+    assert isinstance(exchange("OAUTHBEARER", {}), BearerExchange)
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from emailproxy.protocols.events import (
     Abused,
     CapabilitiesReceived,
     CommandRefused,
+    Confirmed,
     CredentialsReceived,
     LoggedIn,
     LoggedOut,
     LoginRefused,
+    ProofReceived,
     StartTls,
     TokenReceived,
     UpstreamFailed,
@@ -28,6 +30,7 @@ from emailproxy.protocols.smtp import DownstreamSmtp, UpstreamSmtp
 from emailproxy.testing.dialogue import C, Dialogue, S
 from tests.protocols.dialogues import DIALOGUES
 from tests.protocols.dialogues.common import ABUSE, LOGIN, TOKEN, WRONG, XOAUTH2
+from tests.protocols.dialogues.proof_downstream import EXCHANGES
 
 MACHINES: dict[str, Callable[[], Any]] = {
     "DownstreamImap": lambda: DownstreamImap(capabilities=(), starttls=True),
@@ -37,6 +40,11 @@ MACHINES: dict[str, Callable[[], Any]] = {
     "DownstreamPop3 with tokens": lambda: DownstreamPop3(capabilities=(), starttls=True, pass_tokens=True),
     "DownstreamSmtp with tokens": lambda: DownstreamSmtp(
         capabilities=(), starttls=True, hostname="mx", pass_tokens=True
+    ),
+    "DownstreamImap with proofs": lambda: DownstreamImap(capabilities=(), starttls=True, exchanges=EXCHANGES),
+    "DownstreamPop3 with proofs": lambda: DownstreamPop3(capabilities=(), starttls=True, exchanges=EXCHANGES),
+    "DownstreamSmtp with proofs": lambda: DownstreamSmtp(
+        capabilities=(), starttls=True, hostname="mx", exchanges=EXCHANGES
     ),
     "UpstreamImap": lambda: UpstreamImap(login=LOGIN, starttls=False, client_id=b"NIL"),
     "UpstreamPop3": lambda: UpstreamPop3(login=LOGIN, starttls=False),
@@ -76,6 +84,11 @@ def drive(machine: Any, pieces: list[bytes]) -> list[object]:
                 case TokenReceived(brought):
                     assert brought.user.isprintable()
                     assert re.fullmatch(r"[\x21-\x7e]+", brought.token.reveal())
+                    machine.refuse(WRONG)
+                case ProofReceived(proof):
+                    assert (getattr(proof, "user", "") + (proof.authorisation_identity or "")).isprintable()
+                    machine.confirm(b"v=x")
+                case Confirmed():
                     machine.refuse(WRONG)
                 case StartTls():
                     machine.secured()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
@@ -13,17 +15,21 @@ from emailproxy.protocols.events import (
     NEED_DATA,
     Abused,
     CommandRefused,
+    Confirmed,
     Credentials,
     CredentialsReceived,
     DownstreamEvent,
     LoggedIn,
     LoggedOut,
+    ProofReceived,
     StartTls,
     TokenCredentials,
     TokenReceived,
 )
+from emailproxy.protocols.exchanges import Exchanges
 from emailproxy.protocols.imap.grammar import Arguments, Command, announced_literal, parse_command, quoted
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
+from emailproxy.protocols.proofs import CramProof, ExternalProof, Proof, ScramProof
 from emailproxy.protocols.sasl import (
     MAX_SASL_LINE,
     NEEDED,
@@ -67,6 +73,7 @@ class _State(enum.Enum):
     SASL = "a line of an AUTHENTICATE exchange"
     ANSWER = "our answer to the credentials"
     ACKNOWLEDGEMENT = "that the client has seen why its token failed"
+    CONFIRMATION = "that the client has seen our own proof"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -74,15 +81,24 @@ class _State(enum.Enum):
 class DownstreamImap:
     """The IMAP server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
-    def __init__(self, *, capabilities: Sequence[str], starttls: bool, pass_tokens: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        capabilities: Sequence[str],
+        starttls: bool,
+        pass_tokens: bool = False,
+        exchanges: Exchanges = MappingProxyType({}),
+    ) -> None:
         """Greet.
 
         Args:
             capabilities: what the server offered last before login (`UpstreamImap.capabilities`); empty: not known.
             starttls: whether to offer STARTTLS until `secured` is called.
             pass_tokens: whether to offer mechanisms for a token of the client's own.
+            exchanges: further mechanisms to offer.
         """
-        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._mechanisms = (*SERVER_MECHANISMS, *(bearer.TOKEN_MECHANISMS if pass_tokens else ()), *exchanges)
+        self._exchanges = exchanges
         self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
@@ -145,6 +161,12 @@ class DownstreamImap:
         self._starttls = False
         self._client_id = None  # RFC 9051, 6.2.1: forget what the client said before
         self._state = _State.LINE
+
+    def confirm(self, final: bytes) -> None:
+        """See `Downstream.confirm`."""
+        assert self._state is _State.ANSWER, self._state
+        self._send(b"+ " + b64encode(final))
+        self._state = _State.CONFIRMATION
 
     def accept(self, logged_in: LoggedIn) -> None:
         """See `Downstream.accept`."""
@@ -246,6 +268,15 @@ class DownstreamImap:
         self._state = _State.LINE
         return None
 
+    def _await_confirmation(self) -> DownstreamEvent | None:
+        line = self._in.line(MAX_SASL_LINE)
+        if line is None:
+            return NEED_DATA
+        if line == b"*":
+            return self._continue(Refusal.CANCELLED, "AUTHENTICATE")
+        self._state = _State.ANSWER
+        return Confirmed()
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -258,6 +289,7 @@ class DownstreamImap:
         _State.LITERAL: _await_literal,
         _State.SASL: _await_sasl,
         _State.ACKNOWLEDGEMENT: _await_acknowledgement,
+        _State.CONFIRMATION: _await_confirmation,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -342,7 +374,7 @@ class DownstreamImap:
             text = f"Unsupported mechanism; use one of {offered}, or the command LOGIN"
             self._send(b"%b NO %b" % (command.tag, text.encode()))
             return self._count("AUTHENTICATE", text)
-        self._exchange = bearer.exchange(name)
+        self._exchange = bearer.exchange(name, self._exchanges)
         return self._continue(self._exchange.begin(initial), "AUTHENTICATE")
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamImap, Command], DownstreamEvent | None]]] = {
@@ -358,7 +390,7 @@ class DownstreamImap:
     # --- answers ---
 
     def _continue(
-        self, outcome: Challenge | Credentials | TokenCredentials | Refusal, verb: str
+        self, outcome: Challenge | Credentials | TokenCredentials | Proof | Refusal, verb: str
     ) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
@@ -373,6 +405,10 @@ class DownstreamImap:
             case TokenCredentials():
                 self._state = _State.ANSWER
                 return TokenReceived(outcome)
+            case ScramProof() | CramProof() | ExternalProof():
+                self._exchange = None
+                self._state = _State.ANSWER
+                return ProofReceived(outcome)
         self._exchange = None
         self._state = _State.LINE
         match outcome:

@@ -50,6 +50,11 @@ def _listed(capabilities: bytes) -> tuple[str, ...]:
     return tuple(token.decode() for token in capabilities.split() if _CAPABILITY.fullmatch(token))
 
 
+@lru_cache(maxsize=LISTS)
+def _mechanisms(offered: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(token[5:].upper() for token in offered if token.upper().startswith("AUTH="))
+
+
 class _State(enum.Enum):
     """What is awaited."""
 
@@ -269,7 +274,7 @@ class UpstreamImap:
         return self._authenticate(self._login)  # whatever it said: ID is a courtesy (RFC 2971, section 1)
 
     def _authenticate(self, login: UpstreamLogin) -> UpstreamEvent | None:
-        mechanisms = {token[5:].upper() for token in self._offered if token.upper().startswith("AUTH=")}
+        mechanisms = _mechanisms(self._offered)
         self._exchange = TokenExchange(login, mechanisms)
         command = f"AUTHENTICATE {self._exchange.mechanism}"
         # Never inline where the mechanism is not listed: such a server must ask first, or it does not see the token.

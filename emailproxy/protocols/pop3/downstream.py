@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
@@ -13,16 +15,20 @@ from emailproxy.protocols.events import (
     NEED_DATA,
     Abused,
     CommandRefused,
+    Confirmed,
     Credentials,
     CredentialsReceived,
     DownstreamEvent,
     LoggedIn,
     LoggedOut,
+    ProofReceived,
     StartTls,
     TokenCredentials,
     TokenReceived,
 )
+from emailproxy.protocols.exchanges import Exchanges
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
+from emailproxy.protocols.proofs import CramProof, ExternalProof, Proof, ScramProof
 from emailproxy.protocols.sasl import (
     MAX_SASL_LINE,
     NEEDED,
@@ -53,6 +59,7 @@ class _State(enum.Enum):
     SASL = "a line of an AUTH exchange"
     ANSWER = "our answer to the credentials"
     ACKNOWLEDGEMENT = "that the client has seen why its token failed"
+    CONFIRMATION = "that the client has seen our own proof"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -60,15 +67,24 @@ class _State(enum.Enum):
 class DownstreamPop3:
     """The POP3 server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
-    def __init__(self, *, capabilities: Sequence[str], starttls: bool, pass_tokens: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        capabilities: Sequence[str],
+        starttls: bool,
+        pass_tokens: bool = False,
+        exchanges: Exchanges = MappingProxyType({}),
+    ) -> None:
         """Greet.
 
         Args:
             capabilities: what the server offered last before login (`UpstreamPop3.capabilities`); empty: not known.
             starttls: whether to offer STLS until `secured` is called.
             pass_tokens: whether to offer mechanisms for a token of the client's own.
+            exchanges: further mechanisms to offer.
         """
-        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._mechanisms = (*SERVER_MECHANISMS, *(bearer.TOKEN_MECHANISMS if pass_tokens else ()), *exchanges)
+        self._exchanges = exchanges
         self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
@@ -124,6 +140,12 @@ class DownstreamPop3:
         self._starttls = False
         self._user = None  # RFC 2595, section 4: forget what the client said before
         self._state = _State.COMMAND
+
+    def confirm(self, final: bytes) -> None:
+        """See `Downstream.confirm`."""
+        assert self._state is _State.ANSWER, self._state
+        self._out += b"+ %b\r\n" % b64encode(final)
+        self._state = _State.CONFIRMATION
 
     def accept(self, logged_in: LoggedIn) -> None:
         """See `Downstream.accept`."""
@@ -200,6 +222,15 @@ class DownstreamPop3:
         self._state = _State.COMMAND
         return None
 
+    def _await_confirmation(self) -> DownstreamEvent | None:
+        line = self._in.line(MAX_SASL_LINE)
+        if line is None:
+            return NEED_DATA
+        if line == b"*":
+            return self._continue(Refusal.CANCELLED, "AUTH")
+        self._state = _State.ANSWER
+        return Confirmed()
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -211,6 +242,7 @@ class DownstreamPop3:
         _State.COMMAND: _await_command,
         _State.SASL: _await_sasl,
         _State.ACKNOWLEDGEMENT: _await_acknowledgement,
+        _State.CONFIRMATION: _await_confirmation,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -282,7 +314,7 @@ class DownstreamPop3:
             return self._err(
                 "AUTH", f"Unsupported mechanism; use one of {', '.join(self._mechanisms)}, or the command USER"
             )
-        self._exchange = bearer.exchange(name)
+        self._exchange = bearer.exchange(name, self._exchanges)
         return self._continue(self._exchange.begin(initial), "AUTH")
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamPop3, bytes], DownstreamEvent | None]]] = {
@@ -298,7 +330,7 @@ class DownstreamPop3:
     # --- answers ---
 
     def _continue(
-        self, outcome: Challenge | Credentials | TokenCredentials | Refusal, verb: str
+        self, outcome: Challenge | Credentials | TokenCredentials | Proof | Refusal, verb: str
     ) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
@@ -313,6 +345,10 @@ class DownstreamPop3:
             case TokenCredentials():
                 self._state = _State.ANSWER
                 return TokenReceived(outcome)
+            case ScramProof() | CramProof() | ExternalProof():
+                self._exchange = None
+                self._state = _State.ANSWER
+                return ProofReceived(outcome)
         self._exchange = None
         self._state = _State.COMMAND
         match outcome:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from emailproxy.failures import Failure, FailureKind
@@ -14,16 +16,20 @@ from emailproxy.protocols.events import (
     NEED_DATA,
     Abused,
     CommandRefused,
+    Confirmed,
     Credentials,
     CredentialsReceived,
     DownstreamEvent,
     LoggedIn,
     LoggedOut,
+    ProofReceived,
     StartTls,
     TokenCredentials,
     TokenReceived,
 )
+from emailproxy.protocols.exchanges import Exchanges
 from emailproxy.protocols.lines import LineTooLongError, ReceiveBuffer
+from emailproxy.protocols.proofs import CramProof, ExternalProof, Proof, ScramProof
 from emailproxy.protocols.sasl import MAX_SASL_LINE, NEEDED, SERVER_MECHANISMS, Challenge, Refusal
 from emailproxy.protocols.strangers import LONGEST_SIGNATURE, NOT_SURE_YET, recognise
 from emailproxy.protocols.wording import printable
@@ -51,6 +57,7 @@ class _State(enum.Enum):
     SASL = "a line of an AUTH exchange"
     ANSWER = "our answer to the credentials"
     ACKNOWLEDGEMENT = "that the client has seen why its token failed"
+    CONFIRMATION = "that the client has seen our own proof"
     HANDSHAKE = "the TLS handshake"
     RELAY = "nothing more: logged in"
 
@@ -59,7 +66,13 @@ class DownstreamSmtp:
     """The SMTP server that a client sees until it has logged in (`emailproxy.protocols.events.Downstream`)."""
 
     def __init__(
-        self, *, capabilities: Sequence[str], starttls: bool, hostname: str, pass_tokens: bool = False
+        self,
+        *,
+        capabilities: Sequence[str],
+        starttls: bool,
+        hostname: str,
+        pass_tokens: bool = False,
+        exchanges: Exchanges = MappingProxyType({}),
     ) -> None:
         """Greet.
 
@@ -68,8 +81,10 @@ class DownstreamSmtp:
             starttls: whether to offer STARTTLS until `secured` is called.
             hostname: what we call ourselves in the greeting and in the answer to EHLO.
             pass_tokens: whether to offer mechanisms for a token of the client's own.
+            exchanges: further mechanisms to offer.
         """
-        self._mechanisms = SERVER_MECHANISMS + (bearer.TOKEN_MECHANISMS if pass_tokens else ())
+        self._mechanisms = (*SERVER_MECHANISMS, *(bearer.TOKEN_MECHANISMS if pass_tokens else ()), *exchanges)
+        self._exchanges = exchanges
         self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
@@ -132,6 +147,12 @@ class DownstreamSmtp:
         self._introduced = False  # RFC 3207, 4.2: forget what the client said before
         self._client_name = None
         self._state = _State.COMMAND
+
+    def confirm(self, final: bytes) -> None:
+        """See `Downstream.confirm`."""
+        assert self._state is _State.ANSWER, self._state
+        self._out += b"334 %b\r\n" % b64encode(final)
+        self._state = _State.CONFIRMATION
 
     def accept(self, logged_in: LoggedIn) -> None:
         """See `Downstream.accept`."""
@@ -215,6 +236,15 @@ class DownstreamSmtp:
         self._state = _State.COMMAND
         return None
 
+    def _await_confirmation(self) -> DownstreamEvent | None:
+        line = self._in.line(MAX_SASL_LINE)
+        if line is None:
+            return NEED_DATA
+        if line == b"*":
+            return self._continue(Refusal.CANCELLED)
+        self._state = _State.ANSWER
+        return Confirmed()
+
     def _await_answer(self) -> DownstreamEvent | None:
         return NEED_DATA
 
@@ -226,6 +256,7 @@ class DownstreamSmtp:
         _State.COMMAND: _await_command,
         _State.SASL: _await_sasl,
         _State.ACKNOWLEDGEMENT: _await_acknowledgement,
+        _State.CONFIRMATION: _await_confirmation,
         _State.ANSWER: _await_answer,
         _State.HANDSHAKE: _await_handshake,
         _State.RELAY: _await_answer,
@@ -303,7 +334,7 @@ class DownstreamSmtp:
         name = mechanism.upper().decode("ascii", "replace")
         if name not in self._mechanisms:
             return self._no("AUTH", "504", f"5.5.4 Unsupported mechanism; use one of {', '.join(self._mechanisms)}")
-        self._exchange = bearer.exchange(name)
+        self._exchange = bearer.exchange(name, self._exchanges)
         return self._continue(self._exchange.begin(initial))
 
     _COMMANDS: ClassVar[Mapping[bytes, Callable[[DownstreamSmtp, bytes], DownstreamEvent | None]]] = {
@@ -321,7 +352,9 @@ class DownstreamSmtp:
 
     # --- answers ---
 
-    def _continue(self, outcome: Challenge | Credentials | TokenCredentials | Refusal) -> DownstreamEvent | None:
+    def _continue(
+        self, outcome: Challenge | Credentials | TokenCredentials | Proof | Refusal
+    ) -> DownstreamEvent | None:
         """Go on after a step of a login."""
         match outcome:
             case Challenge(text):
@@ -335,6 +368,10 @@ class DownstreamSmtp:
             case TokenCredentials():
                 self._state = _State.ANSWER
                 return TokenReceived(outcome)
+            case ScramProof() | CramProof() | ExternalProof():
+                self._exchange = None
+                self._state = _State.ANSWER
+                return ProofReceived(outcome)
         self._exchange = None
         self._state = _State.COMMAND
         match outcome:

@@ -11,6 +11,7 @@ from tests.protocols.dialogues import (
     imap_upstream,
     pop3_downstream,
     pop3_upstream,
+    proof_downstream,
     smtp_downstream,
     smtp_upstream,
 )
@@ -25,6 +26,7 @@ BY_MACHINE = {
         smtp_downstream,
         smtp_upstream,
         bearer_downstream,
+        proof_downstream,
     )
 }
 DIALOGUES = list(chain.from_iterable(BY_MACHINE.values()))
