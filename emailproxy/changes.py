@@ -91,8 +91,10 @@ class Changes:
 
 
 def certificates(config: Config) -> set[Path]:
-    """The files with certificates and keys of the listeners."""
+    """The files with certificates and keys of the listeners, and of the console."""
+    channel = config.settings.channel
     paths = [p for s in config.servers for p in (s.local_certificate_path, s.local_key_path)]
+    paths += [channel.certificate_path, channel.key_path]
     return {path for path in paths if isinstance(path, Path)}
 
 

@@ -364,7 +364,14 @@ def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
     key = server.local_key_path
-    return downstream_context(_pem(server.local_certificate_path), _pem(key) if key else None, server.min_tls)
+    clients = server.client_certificates
+    return downstream_context(
+        _pem(server.local_certificate_path),
+        _pem(key) if key else None,
+        server.min_tls,
+        client_authority=_pem(clients.authority) if clients is not None else None,
+        client_required=clients is not None and clients.required,
+    )
 
 
 def _pem(source: Path | Fetched) -> Path | Secret:

@@ -23,6 +23,9 @@ from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider
 
 from .conftest import FreePort
 
+QUIET = "[emailproxy]\nconsole_listen = off\n"
+"""No console: its default address is one, and tests run side by side."""
+
 
 def section(port: int, provider: Provider) -> str:
     return (
@@ -97,7 +100,7 @@ async def greeted_with(port: int, capability: str) -> str:
 
 async def test_a_login_through_everything(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     async with running(path) as proxy:
         assert [(server.section, host, port) for server, host, port in proxy.addresses] == [
             (f"IMAP-{port}", "127.0.0.1", port)
@@ -112,7 +115,7 @@ async def test_a_login_through_everything(tmp_path: Path, provider: Provider, fr
         await client.stream.aclose()
         await second.stream.aclose()
     text = path.read_text()
-    assert text.startswith(section(port, provider) + account(provider)), "the human's text stays"
+    assert text.startswith(QUIET + section(port, provider) + account(provider)), "the human's text stays"
     assert "refresh_token" in text or "access_token" in text
     # A new process uses the stored token.
     async with running(path):
@@ -162,7 +165,7 @@ async def test_the_audience_hears_of_everything_in_its_order(
     tmp_path: Path, provider: Provider, free_port: FreePort
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     audience = Listening()
     async with running(path, audience) as proxy:
         client = await Client.connect(port)
@@ -181,12 +184,12 @@ async def test_the_audience_hears_of_everything_in_its_order(
         assert proxy.reloaded_at is not None
         path.write_text("nonsense\n")
         assert len(await proxy.reload()) >= 1
-        assert not proxy.draining
+        was_draining = proxy.draining
         await client.stream.aclose()
         with trio.fail_after(5):
             while proxy.sessions:
                 await trio.sleep(0.001)
-    assert proxy.draining
+    assert (was_draining, proxy.draining) == (False, True)
     name, bound = f"IMAP-{port}", ("bound", f"IMAP-{port}", [("127.0.0.1", port)])
     first = [each for each in audience.heard if each[1:2] == ("00000001",)]
     assert first == [
@@ -206,7 +209,7 @@ async def test_the_audience_hears_of_everything_in_its_order(
 
 async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     before = path.read_text()
     async with running(path, cache_store=str(tmp_path / "tokens.cache")):
         client = await Client.connect(port)
@@ -244,7 +247,7 @@ async def test_reload(
 ) -> None:
     caplog.set_level(logging.INFO)
     path, first, second = tmp_path / "emailproxy.config", free_port(), free_port()
-    path.write_text(section(first, provider) + account(provider))
+    path.write_text(QUIET + section(first, provider) + account(provider))
     async with running(path) as proxy:
         client = await Client.connect(first)
         assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
@@ -259,7 +262,7 @@ async def test_reload(
             f"server_port = {provider.imap_port}\n",
             f"server_port = {provider.imap_starttls_port}\nserver_starttls = True\n",
         )
-        path.write_text(another + account(provider).replace(USER, "other@example.com"))
+        path.write_text(QUIET + another + account(provider).replace(USER, "other@example.com"))
         await proxy.reload()
         assert [port for _, _, port in proxy.addresses] == [second]
         assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
@@ -277,7 +280,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 ) -> None:
     caplog.set_level(logging.INFO)
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 1.5\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 1.5\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -303,7 +306,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
 ) -> None:
     monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -319,7 +322,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
 
 async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -340,18 +343,18 @@ async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         busy = taken.getsockname()[1]
-        path.write_text(section(busy, provider) + account(provider))
+        path.write_text(QUIET + section(busy, provider) + account(provider))
         with pytest.raises(NothingToServeError):
             await Proxy(load(path), Options()).run()
         assert f"[IMAP-{busy}] cannot listen on 127.0.0.1 port {busy}" in caplog.text
-        path.write_text(section(busy, provider) + section(free, provider) + account(provider))
+        path.write_text(QUIET + section(busy, provider) + section(free, provider) + account(provider))
         async with running(path) as proxy:
             assert [port for _, _, port in proxy.addresses] == [free]
 
 
 async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path = tmp_path / "emailproxy.config"
-    path.write_text(section(free_port(), provider) + account(provider))
+    path.write_text(QUIET + section(free_port(), provider) + account(provider))
     with pytest.raises(StoreAddressError):
         await Proxy(load(path), Options(cache_store="nosuch:thing")).run()
 
@@ -360,7 +363,7 @@ async def test_what_servers_offer_is_known_before_the_first_login(
     tmp_path: Path, provider: Provider, free_port: FreePort
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     async with running(path):
         greeting = await greeted_with(port, "IDLE")
         assert "XOAUTH2" not in greeting
@@ -371,7 +374,7 @@ async def test_it_says_how_it_is_doing_while_it_runs(
     tmp_path: Path, provider: Provider, free_port: FreePort, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     with caplog.at_level(logging.INFO):
         async with running(path):
             with trio.fail_after(5):
@@ -402,7 +405,7 @@ class Heard:
 
 async def test_the_service_manager_hears_of_it(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     manager = Heard(tmp_path / "notify")
     async with trio.open_nursery() as nursery:
         ours = ServiceManager(str(tmp_path / "notify"), watchdog=3600)
@@ -434,7 +437,7 @@ async def test_a_changed_file_is_read_again_and_the_proxys_own_writes_are_not(
     monkeypatch.setattr(changes, "QUIET", 0.05)
     caplog.set_level(logging.INFO)
     path, port, another = tmp_path / "emailproxy.config", free_port(), free_port()
-    path.write_text("[emailproxy]\nreload_on_change = True\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "reload_on_change = True\n" + section(port, provider) + account(provider))
     async with running(path) as proxy:
         client = await Client.connect(port)
         assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
@@ -455,11 +458,11 @@ async def test_a_changed_file_is_read_again_and_the_proxys_own_writes_are_not(
 async def test_reloads_wait_for_each_other(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path = tmp_path / "emailproxy.config"
     ports = [free_port() for _ in range(4)]
-    path.write_text(section(ports[0], provider) + account(provider))
+    path.write_text(QUIET + section(ports[0], provider) + account(provider))
     async with running(path) as proxy:
         async with trio.open_nursery() as nursery:
             for port in ports:
-                path.write_text(section(port, provider) + account(provider))
+                path.write_text(QUIET + section(port, provider) + account(provider))
                 nursery.start_soon(proxy.reload)
                 await trio.sleep(0)
         assert [port for _, _, port in proxy.addresses] == ports[-1:]
