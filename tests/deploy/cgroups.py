@@ -12,7 +12,7 @@ __all__ = ["own_group"]
 
 @contextlib.contextmanager
 def own_group(name: str) -> Generator[list[Path]]:
-    """Folders of a new group in each hierarchy that systemd uses; whoever writes a process id into `cgroup.procs` is in.
+    """A new group in each hierarchy that systemd uses: its folders; what is written to `cgroup.procs` there is in it.
 
     Empty groups, those below it included, are removed at the end.
     """

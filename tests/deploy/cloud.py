@@ -1,8 +1,9 @@
 """Which cloud does the machine under test see? One on loopback, behind the real names, ports and addresses.
 
-Run as ``unshare --net python -m tests.deploy.cloud FOLDER``: in a network of its own it can have Azure's metadata address
-(169.254.169.254:80), a Key Vault and Entra on port 443, and Exchange Online on 993 and 587, so that the machine needs no configuration
-but the one that it would have in the cloud. Each line on standard input is answered by the state as one line of JSON; its end ends the cloud.
+Run as ``unshare --net python -m tests.deploy.cloud FOLDER``: in a network of its own it can have Azure's metadata
+address (169.254.169.254:80), a Key Vault and Entra on port 443, and Exchange Online on 993 and 587, so that the machine
+needs no configuration but the one that it would have in the cloud. Each line on standard input is answered by the state
+as one line of JSON; its end ends the cloud.
 """
 
 from __future__ import annotations
@@ -90,13 +91,13 @@ async def _serve(folder: Path) -> None:
                 ("smtp.office365.com", 587, provider.smtp_starttls_port),
             ):
                 await nursery.start(partial(trio.serve_tcp, partial(_relay, target), port, host=ADDRESSES[name]))
-            print("ready", flush=True)  # noqa: T201
+            print("ready", flush=True)
             lines = trio.wrap_file(sys.stdin)
             async for line in lines:
                 order = json.loads(line)
                 for name, value in order.get("secrets", {}).items():
                     vault.answer("PUT", f"/secrets/{name}", "", {"value": value})
-                print(json.dumps(_state(vault, provider, entra)), flush=True)  # noqa: T201
+                print(json.dumps(_state(vault, provider, entra)), flush=True)
         nursery.cancel_scope.cancel()
 
 

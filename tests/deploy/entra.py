@@ -1,7 +1,7 @@
 """What does login.microsoftonline.com answer? The simulated provider does; here are Entra's paths and its assertions.
 
-An application without a secret proves itself with a token of the machine's managed identity (federated credential). That
-token is checked as Entra does as far as a test cares: issued by our IMDS, for the audience of token exchange.
+An application without a secret proves itself with a token of the machine's managed identity (federated credential).
+That token is checked as far as a test cares: for the audience of token exchange.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How does a test get a machine? A clean Debian under systemd, booted beside us and forgotten when it stops.
 
 ``systemd-nspawn --volatile=overlay``: the tree is read-only and what the machine writes is in memory, so that stopping
-one machine and starting another is what replacing a virtual machine is. It has its own processes, users and services; the network is the
-namespace that it is given.
+one machine and starting another is what replacing a virtual machine is. It has its own processes, users and services;
+the network is the namespace that it is given.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ def user_data(*, config: str, cache_store: str, extras: Sequence[str], package: 
     install = ["/usr/local/sbin/emailproxy-install", package, ",".join(extras), *map(str, ports)]
     known = {
         "base64encode(emailproxy_config)": base64.b64encode(config.encode()).decode(),
-        r"""jsonencode("EMAILPROXY_CACHE_STORE='${cache_store}'\n")""": _json(f"EMAILPROXY_CACHE_STORE='{cache_store}'\n"),
+        r"""jsonencode("EMAILPROXY_CACHE_STORE='${cache_store}'\n")""": _json(
+            f"EMAILPROXY_CACHE_STORE='{cache_store}'\n"
+        ),
         'jsonencode(concat(["/usr/local/sbin/emailproxy-install", package, join(",", extras)], '
         "[for port in ports : tostring(port)]))": _json(install),
     }

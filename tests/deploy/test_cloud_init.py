@@ -1,7 +1,7 @@
 """Does our user data turn an empty machine into a working proxy, and can that machine be replaced by another one?
 
-Debian boots under systemd, cloud-init itself reads the user data, and nothing is configured for a test but which authority
-is trusted and where pip finds packages: the names, ports and addresses of Azure are the real ones (`tests.deploy.cloud`).
+Debian boots under systemd, cloud-init itself reads the user data, and nothing is configured for a test but which
+authority is trusted and where pip finds packages: Azure's names, ports and addresses are real (`tests.deploy.cloud`).
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from tests.deploy.template import user_data
 REPOSITORY = Path(__file__).parents[2]
 IDENTITY = "cccccccc-0000-0000-0000-000000000003"
 """The client id of the machine's user-assigned managed identity."""
-PASSWORD = "the mail client's"  # noqa: S105 - of a test
+PASSWORD = "the mail client's"
 EMAILPROXY = ("/opt/emailproxy/bin/emailproxy", "--config-file", "/etc/emailproxy/emailproxy.config")
 STORE = f"azure:mailvault?identity={IDENTITY}"
 INSTALL_SECONDS = 90
 
 CONFIG = f"""\
 # A person's mailbox, and one that a printer uses in the application's name. No secret is in here.
-[IMAP-1993]
+[IMAP-143]
 provider = office365
+local_starttls = True
 local_certificate_path = /run/credentials/emailproxy.service/secret_tls.pem
 
 [SMTP-1587]
@@ -110,6 +111,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     finally:
         process.stdin.close()
         process.wait(10)
+        process.stdout.close()
 
 
 @contextlib.contextmanager
@@ -126,7 +128,7 @@ def replaceable(cloud: Cloud, folder: Path) -> Generator[Machine]:
         trusted: cloud.authority,
         "/srv/wheels": wheels,
         "/etc/pip.conf": "[global]\nno-index = true\nfind-links = /srv/wheels\n",
-        "/etc/systemd/system/emailproxy.service.d/authority.conf": f"[Service]\nType=exec\nEnvironment={variables}\n",
+        "/etc/systemd/system/emailproxy.service.d/authority.conf": f"[Service]\nEnvironment={variables}\n",
         "/etc/emailproxy/secrets/tls.pem": folder / "tls.pem",
     }
     data = user_data(
@@ -134,20 +136,47 @@ def replaceable(cloud: Cloud, folder: Path) -> Generator[Machine]:
         cache_store=STORE,
         extras=["azure"],
         package=f"file:///srv/wheels/{wheel.name}",
-        ports=[1993, 1587],
+        ports=[143, 1587],
     )
     with booted(folder, namespace=cloud.network, user_data=data, files=files) as machine:
         # Not `cloud-init status --wait`: it is the same file, and this one tells what is missing.
         machine.await_command("test", "-e", "/var/lib/cloud/instance/boot-finished", seconds=INSTALL_SECONDS)
         assert "status: done" in machine.run("cloud-init", "status", "--long", check=False), machine.story()
-        assert machine.run("systemctl", "is-active", "emailproxy.service", check=False).strip() == "active", machine.story()
-        machine.await_journal("ready: azure:", seconds=10)
+        assert machine.succeeds("systemctl", "is-active", "emailproxy.service"), machine.story()
         yield machine
 
 
 def inbox(cloud: Cloud, account: str, password: str) -> str:
     """What a mail client sees of the account's inbox."""
-    return cloud.curl("--user", f"{account}:{password}", "imaps://localhost:1993/", "--request", "STATUS INBOX (MESSAGES)")
+    return cloud.curl(*login(account, password))
+
+
+def login(account: str, password: str) -> list[str]:
+    """curl's arguments for that."""
+    status = ["--request", "STATUS INBOX (MESSAGES)"]
+    return ["--ssl-reqd", "--user", f"{account}:{password}", "imap://localhost/", *status]
+
+
+def _send(cloud: Cloud, password: str, folder: Path) -> None:
+    """A mail of the printer's, through the port that the service opened itself."""
+    letter = folder / "letter"
+    letter.write_text(f"From: {SHARED}\r\nTo: {PERSON}\r\nSubject: scanned\r\n\r\nA page.\r\n")
+    route = ["--mail-from", SHARED, "--mail-rcpt", PERSON, "--upload-file", str(letter)]
+    cloud.curl("--user", f"{SHARED}:{password}", "smtp://localhost:1587/printer", *route)
+
+
+def _look_at_the_service(machine: Machine) -> None:
+    """It is confined as the unit says, reloads, and an administrator's command finds what it says of itself."""
+    process = machine.run("systemctl", "show", "--property=MainPID", "--value", "emailproxy.service").strip()
+    status = dict(line.split(":\t", 1) for line in machine.run("cat", f"/proc/{process}/status").splitlines())
+    assert int(status["Uid"].split()[0]) >= 61184  # DynamicUser= takes from 61184 to 65519
+    assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert status["Seccomp"] == "2"
+    assert "ready          yes" in machine.run(*EMAILPROXY, "cache", "status")
+    machine.run("systemctl", "reload", "emailproxy.service")
+    machine.await_journal("reloaded", seconds=10)
+    assert machine.run("systemctl", "show", "--property=NRestarts", "--value", "emailproxy.service").strip() == "0"
 
 
 def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud, tmp_path: Path) -> None:
@@ -157,7 +186,7 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
         # A person's account: the first login waits until she has consented.
         began = time.monotonic()
         client = subprocess.Popen(
-            cloud.command("--user", f"{PERSON}:{PASSWORD}", "imaps://localhost:1993/", "--request", "STATUS INBOX (MESSAGES)"),
+            cloud.command(*login(PERSON, PASSWORD)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -171,13 +200,15 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
         assert time.monotonic() - began < 30
 
         # The printer's: the administrator gives it a password, in the store and not on the machine.
-        app_password = machine.run(
-            "env", "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt", *EMAILPROXY, "--cache-store", STORE, "passwords", "add", SHARED
-        ).strip()
+        trust = ["env", "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"]
+        app_password = machine.run(*trust, *EMAILPROXY, "--cache-store", STORE, "passwords", "add", SHARED).strip()
         assert "* STATUS" in inbox(cloud, SHARED, app_password)
 
-        before = cloud.state()
-        assert before["authorizations"] == 1
+        _send(cloud, app_password, tmp_path)
+        assert cloud.state()["sent"] == 1
+
+        _look_at_the_service(machine)
+        assert cloud.state()["authorizations"] == 1
         machine.lose()
 
     with replaceable(cloud, tmp_path / "second") as machine:
