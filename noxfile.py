@@ -22,12 +22,19 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
-UNIT = ("--ignore=tests/browser", "--ignore=tests/e2e", "--ignore=tests/stores", "-n", "auto")
+UNIT = (
+    *("--ignore=tests/browser", "--ignore=tests/e2e", "--ignore=tests/stores", "--ignore=tests/terraform"),
+    *("-n", "auto"),
+)
 """Unit tests are all but these, which need servers, emulators or SDKs."""
+WAITING = ("-n", "4")
+"""Tests with real servers and clients wait more than they work, whatever the number of cores."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
 AZURITE = "azurite@3.35.0"
 """Microsoft's emulator of Blob Storage, for the leases of the Key Vault store."""
+CHECKOV = "checkov==3.2.494"
+"""Looks for insecure settings in terraform/."""
 CLASSIC = "emailproxy==2026.7.3"
 """The classic proxy, for opening a file of ours with it; not a dependency of anything."""
 
@@ -149,7 +156,7 @@ def e2e(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(classic))
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
-    session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+    session.run("pytest", "tests/e2e", *WAITING, *session.posargs, env=environment)
 
 
 @nox.session
@@ -163,7 +170,11 @@ def browser(session: nox.Session) -> None:
 def stores(session: nox.Session) -> None:
     """The stores in secret managers, with the real SDKs; what is not installed skips, and fails when CI=true."""
     session.install("-e", ".[demo,aws,azure,gcp]", *groups("tests", "stores"))
-    session.run("pytest", "tests/stores", *session.posargs, env=_emulators(session))
+    emulators = _emulators(session)
+    simulation = "tests/stores/test_simulation.py"
+    session.run("pytest", "tests/stores", f"--ignore={simulation}", *WAITING, *session.posargs, env=emulators)
+    # Replicas that race each other by the clock, and are killed by it: with nothing beside them.
+    session.run("pytest", simulation, *session.posargs, env=emulators)
 
 
 def _emulators(session: nox.Session) -> dict[str, str]:
@@ -181,3 +192,26 @@ def _emulators(session: nox.Session) -> dict[str, str]:
     if azurite.exists():
         found["EMAILPROXY_AZURITE"] = str(azurite)
     return found
+
+
+@nox.session
+def terraform(session: nox.Session) -> None:
+    """terraform/ against the providers' schemas, by OpenTofu and checkov; what is not there skips, and fails in CI."""
+    session.install("-e", ".[demo]", *groups("tests", "terraform"))
+    if shutil.which("go") is None:
+        session.warn("NOT BUILT for want of Go: OpenTofu")
+    else:
+        # Kept between runs, outside of this folder: building it takes some minutes.
+        session.run("python", "-m", "tests.terraform.opentofu")
+    if shutil.which("npm") is None:
+        session.warn("NOT COMPARED for want of npm: the schemas of the providers with the packages that they are from")
+        if os.environ.get("CI") == "true":
+            session.error("npm is needed")
+    else:
+        session.run("python", "-m", "tests.terraform.schemas", "--check")
+    # It pins a hundred packages, so it gets an environment of its own.
+    checkov = Path(session.virtualenv.location).resolve() / "checkov" / "bin" / "checkov"
+    if not checkov.exists():
+        session.run("python", "-m", "venv", str(checkov.parent.parent))
+        session.run(str(checkov.with_name("pip")), "install", "--quiet", CHECKOV, external=True)
+    session.run("pytest", "tests/terraform", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})
