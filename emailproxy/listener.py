@@ -18,10 +18,13 @@ from pathlib import Path
 
 import trio
 
+from emailproxy.activation import Inherited
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.introduction import introduced, is_trusted
 from emailproxy.login import Services
+from emailproxy.protocols.proxy_header import ProxyHeaderError
 from emailproxy.references.base import Fetched
 from emailproxy.secret import Secret
 from emailproxy.session import Session, goodbye
@@ -80,6 +83,7 @@ class Listener:
         self._sessions: set[Session] = set()
         self._by_address: Counter[str] = Counter()
         self._complained = -math.inf
+        self._unknown = 0  # connections of which a load balancer has not said yet whose they are
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -91,15 +95,18 @@ class Listener:
         """The addresses and ports that are really bound."""
         return [sock.getsockname()[:2] for sock in self._sockets]
 
-    async def bind(self) -> None:
-        """Bind every address that the configuration means.
+    async def bind(self, inherited: Inherited | None = None) -> None:
+        """Bind every address that the configuration means, or take the sockets that were bound for it.
 
         Raises:
             BindError: not one could be bound.
         """
         problems: list[str] = []
         port = self.server.local_port
-        for family, host in await self._candidates():
+        candidates = await self._candidates()
+        if inherited is not None:
+            self._sockets = inherited.of_section(self.server.section, port, {host for _, host in candidates})
+        for family, host in candidates if not self._sockets else ():
             try:
                 self._sockets.append(_listening_socket(family, host, port))
             except OSError as error:
@@ -190,7 +197,8 @@ class Listener:
                     if error.errno not in _CLIENT_GONE:
                         raise
                 else:
-                    self._admit(client, address[:2])
+                    # A socket for both families, which only somebody else binds, shows IPv4 addresses as IPv6 ones.
+                    self._receive(client, (address[0].removeprefix("::ffff:"), address[1]))
             else:
                 await trio.lowlevel.checkpoint()
 
@@ -201,22 +209,49 @@ class Listener:
             self._complained = now
             log.error("%s cannot accept: %s; raise the limit of open files", self.server.section, error.strerror)
 
+    def _receive(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Start a session with whoever connected, or with the client that a load balancer introduces."""
+        sock.setblocking(False)
+        if not self.server.proxy_protocol_from:
+            self._admit(sock, address)
+        elif not is_trusted(address[0], self.server.proxy_protocol_from):
+            log.warning(
+                "%s refused a connection from %s: it is none of proxy_protocol_from", self.server.section, address[0]
+            )
+            sock.close()
+        else:
+            self._unknown += 1
+            self._nursery.start_soon(self._introduce, sock, address)
+
+    async def _introduce(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        client = None
+        try:
+            client = await introduced(sock, address)
+        except ProxyHeaderError as error:
+            log.warning("%s refused a connection from the load balancer %s: %s", self.server.section, address[0], error)
+        except OSError as error:  # so do balancers that only look whether the port is open
+            log.debug("%s: the load balancer %s: %s", self.server.section, address[0], error)
+        finally:
+            self._unknown -= 1
+            if client is None:
+                sock.close()
+        if client is not None:
+            self._admit(sock, client)
+
     def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Start a session, or refuse when there are too many."""
-        sock.setblocking(False)
         settings = self._services.config().settings
         host = address[0]
         reason = None
-        if len(self._sessions) >= settings.max_connections:
+        if len(self._sessions) + self._unknown >= settings.max_connections:
             reason = f"{settings.max_connections} connections of this listener (max_connections)"
         elif self._by_address[host] >= settings.max_connections_per_address and not _is_loopback(host):
             reason = f"{settings.max_connections_per_address} connections from {host} (max_connections_per_address)"
         connection = Connection(sock, self._scratch)
         if reason is not None:
             failure = Failure(FailureKind.LIMIT, "Too many connections, please try again later.", reason)
-            log.warning(
-                "%s refused a connection from %s: %s (ref %s)", self.server.section, host, reason, failure.reference
-            )
+            fields = {"listener": self.server.section, "client": host, "reason": reason, "ref": failure.reference}
+            log.warning("%s refused a connection from %s: %s (ref %s)", *fields.values(), extra=fields)
             if self._context is None or self.server.local_starttls:
                 try:
                     connection.send_nowait(goodbye(self.server.protocol, failure))
@@ -259,13 +294,22 @@ class ListenerSet:
         scratch: the buffers that all connections of this thread share.
         sessions: the nursery of the sessions.
         accepting: the nursery of the accept loops.
+        inherited: sockets that somebody else has bound.
     """
 
-    def __init__(self, services: Services, scratch: Scratch, sessions: trio.Nursery, accepting: trio.Nursery) -> None:
+    def __init__(
+        self,
+        services: Services,
+        scratch: Scratch,
+        sessions: trio.Nursery,
+        accepting: trio.Nursery,
+        inherited: Inherited | None = None,
+    ) -> None:
         self._services = services
         self._scratch = scratch
         self._sessions = sessions
         self._accepting = accepting
+        self._inherited = inherited
         self._listeners: dict[tuple[str | None, int], Listener] = {}
         self._stopped: list[Listener] = []
         self._applying = trio.Lock()
@@ -307,7 +351,7 @@ class ListenerSet:
                     known.reconfigure(server)
                     continue
                 listener = Listener(server, self._services, self._scratch, self._sessions)
-                await listener.bind()
+                await listener.bind(self._inherited)
                 if self._over.is_set():  # stopped while an address was looked up
                     listener.stop()
                     return
@@ -318,6 +362,11 @@ class ListenerSet:
             else:
                 self._listeners[address] = listener
                 self._accepting.start_soon(listener.accept)
+
+    async def renew(self) -> None:
+        """Read the certificates again, for connections to come; one that cannot be used leaves the one before."""
+        async with self._applying:
+            await self._apply({address: listener.server for address, listener in self._listeners.items()})
 
     def stop(self) -> None:
         """Accept nothing more on any address, and open none any more."""
@@ -345,7 +394,14 @@ def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
     key = server.local_key_path
-    return downstream_context(_pem(server.local_certificate_path), _pem(key) if key else None, server.min_tls)
+    clients = server.client_certificates
+    return downstream_context(
+        _pem(server.local_certificate_path),
+        _pem(key) if key else None,
+        server.min_tls,
+        client_authority=_pem(clients.authority) if clients is not None else None,
+        client_required=clients is not None and clients.required,
+    )
 
 
 def _pem(source: Path | Fetched) -> Path | Secret:

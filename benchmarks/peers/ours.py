@@ -20,7 +20,8 @@ def configuration(upstream: Upstream, local: Mapping[str, int], users: Sequence[
     Without `users` there is one, the provider's.
     """
     servers = {"imap": upstream.imap_port, "pop3": upstream.pop3_port, "smtp": upstream.smtp_port}
-    sections = []
+    # The console is no part of what is compared, and two proxies of one run would fight for its port.
+    sections = ["[emailproxy]\nconsole_listen = off\n"]
     for name, port in local.items():
         protocol = name.removesuffix("s")
         section = (

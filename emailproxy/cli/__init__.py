@@ -14,6 +14,7 @@ from emailproxy.cli.cache_status import status
 from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.completion import completion
 from emailproxy.cli.demonstration import demo
+from emailproxy.cli.deploy_config import deploy_config
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
 from emailproxy.cli.passwords import passwords
@@ -24,7 +25,7 @@ from emailproxy.cli.stores import stores
 __all__ = ["Exit", "cli", "main"]
 
 COMMANDS = (
-    *(accounts, authorise_command, cache, check, completion, demo, doctor),
+    *(accounts, authorise_command, cache, check, completion, demo, deploy_config, doctor),
     *(passwords, sample_config, seal, stores),
 )
 for command in COMMANDS:

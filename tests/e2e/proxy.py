@@ -77,6 +77,8 @@ class Listener:
     anywhere: bool = False
     """The accounts say where the mail server is."""
     pass_tokens: bool = False
+    more: tuple[tuple[str, str], ...] = ()
+    """Further options of the section."""
 
     @property
     def section(self) -> str:
@@ -120,7 +122,8 @@ class Proxy:
         self.path = folder / "emailproxy.config"
         self.listeners = list(plain_listeners() if listeners is None else listeners)
         self.accounts = {name: dict(options) for name, options in accounts.items()}
-        self.settings = dict(settings or {})
+        # Tests that want a console say where: its default address is one, and they run side by side.
+        self.settings = {"console_listen": "off"} | dict(settings or {})
         self.process: Process | None = None
         self._starts = 0
         self.write()
@@ -154,7 +157,7 @@ class Proxy:
             options["local_key_path"] = str(self.world.key)
         if listener.security == "starttls":
             options["local_starttls"] = "True"
-        return options
+        return options | dict(listener.more)
 
     def upstream_port(self, listener: Listener) -> int:
         """The port of the mail server behind this listener."""

@@ -69,6 +69,8 @@ class ProviderOptions:
     bulk_octets: int = 0
     """If not 0, each mailbox has a folder ``Bulk`` with one message of this size and a folder ``Sink`` that drops
     what is appended."""
+    names: Sequence[str] = ()
+    """More hosts that the certificate is for: a real provider's, where a test leads its names here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +137,7 @@ async def serve_provider(
     Raises:
         ExtraMissingError: trustme is not installed.
     """
-    certificates = make_certificates(folder)
+    certificates = make_certificates(folder, *options.names)
     if not options.tls_tickets:
         certificates.context.num_tickets = 0
         certificates.context.options |= ssl.OP_NO_TICKET  # that of TLS 1.2
