@@ -211,9 +211,7 @@ async def send(world: World, name: int) -> None:
         await client.say("DATA\r\n")
         await client.until("354 ")
         await client.say(f"Subject: {subject}\r\n\r\n{'half' * 500}\r\n")
-        await trio.sleep(
-            1.5
-        )  # the longest silence in which a session that has nothing under way is sent away, and more
+        await trio.sleep(PAUSE * ((name + number + 1) % 2))
         await client.say(f"{'rest' * 500}\r\n.\r\n")
         await client.until("250 ")
         world.accepted.add(subject)
