@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,25 +60,9 @@ class Served:
         async with self.client() as browser:
             return str((await browser.get(path)).cookies[COOKIE])
 
-    @asynccontextmanager
-    async def socket(self, query: str = "", **headers: str) -> AsyncIterator[WebSocketConnection]:
+    def socket(self, query: str = "", **headers: str) -> AbstractAsyncContextManager[WebSocketConnection]:
         """An open WebSocket to ``/events``, with the token unless `headers` say otherwise."""
-        pairs = headers or {"authorization": f"Bearer {TOKEN}"}
-        extra = [(name.encode(), value.encode()) for name, value in pairs.items()]
-        stream = await trio.open_tcp_stream(self.place.host, self.place.port)
-        try:
-            async with trio.open_nursery() as nursery:
-                socket = await wrap_client_stream(
-                    nursery, stream, str(self.place), "/events" + query, extra_headers=extra
-                )
-                async with socket:
-                    yield socket
-        except BaseExceptionGroup as group:
-            if len(group.exceptions) == 1:  # so that tests see what went wrong, and not where it ran
-                raise group.exceptions[0] from None
-            raise
-        finally:
-            await trio.aclose_forcefully(stream)
+        return watching(self.place, query, **(headers or {"authorization": f"Bearer {TOKEN}"}))
 
     def channel(self, **changes: Any) -> None:
         """Set the options of the console; `Console.apply` is up to the caller."""
@@ -90,6 +74,24 @@ class Served:
         """Reload with these options."""
         self.channel(**changes)
         await self.console.apply(self.stage.config)
+
+
+@asynccontextmanager
+async def watching(place: Place, query: str = "", **headers: str) -> AsyncIterator[WebSocketConnection]:
+    """An open WebSocket to ``/events``, whose stream is closed however that ends."""
+    extra = [(name.encode(), value.encode()) for name, value in headers.items()]
+    stream = await trio.open_tcp_stream(place.host, place.port)
+    try:
+        async with trio.open_nursery() as nursery:
+            socket = await wrap_client_stream(nursery, stream, str(place), "/events" + query, extra_headers=extra)
+            async with socket:
+                yield socket
+    except BaseExceptionGroup as group:
+        if len(group.exceptions) == 1:  # so that tests see what went wrong, and not where it ran
+            raise group.exceptions[0] from None
+        raise
+    finally:
+        await trio.aclose_forcefully(stream)
 
 
 async def said(socket: WebSocketConnection) -> Envelope:
