@@ -1,4 +1,4 @@
-"""What can be typed? ``python -m benchmarks relay|logins|idle|all|stores``."""
+"""What can be typed? ``python -m benchmarks relay|logins|idle|all|stores|timing``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import processes, report, stores, workloads
+from benchmarks import processes, report, stores, timing, workloads
 from benchmarks.client import Row
 from benchmarks.measure import raise_file_limit
 
@@ -19,7 +19,7 @@ SDKS = ("aws", "azure", "gcp")
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.argument("which", type=click.Choice([*NAMES, "all", "stores"]))
+@click.argument("which", type=click.Choice([*NAMES, "all", "stores", "timing"]))
 @click.option("--emailproxy/--no-emailproxy", default=True, help="Measure our proxy.")
 @click.option(
     "--python", metavar="PATH", default=sys.executable, help="Run our proxy with this interpreter.  [default: this one]"
@@ -44,7 +44,9 @@ SDKS = ("aws", "azure", "gcp")
     help="Port file of a provider that runs already (python -m emailproxy.testing.provider --port-file FILE"
     " --bulk-mib 64), for peers that must know its ports.",
 )
-@click.option("--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins and stores]")
+@click.option(
+    "--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins and stores, 40 for timing]"
+)
 @click.option("--mib", type=int, help="relay: MiB each way in each round.  [default: 128]")
 @click.option("--count", type=int, help="logins: logins in each round.  [default: 300]")
 @click.option("--sessions", type=int, help="idle: sessions.  [default: 2000]")
@@ -77,11 +79,16 @@ def main(
 ) -> None:
     """Measure what relaying, logging in and idling cost, all rows side by side in one run.
 
+    With `timing`: whether the time of a refusal tells who has an account; ends with status 1 if it does.
+
     With `stores`: what a store in a secret manager costs, which needs the SDKs and what the tests of the stores need.
     """
     raise_file_limit()
     if which == "stores":
         _stores(sdks or SDKS, python, rounds=rounds or (1 if quick else 5), as_json=as_json)
+        return
+    if which == "timing":
+        _timing(rounds or (8 if quick else 40), as_json=as_json)
         return
     mib = mib or (32 if quick else 128)
     message_mib = min(mib, 64)
@@ -129,6 +136,20 @@ def main(
             click.echo(report.as_json(name, results, python) if as_json else report.table(title, results))
     if not as_json:
         click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
+
+
+def _timing(rounds: int, *, as_json: bool) -> None:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailproxy-benchmark-")))
+        upstream = stack.enter_context(processes.provider(folder, 1))
+        try:
+            targets = stack.enter_context(timing.proxies(upstream, folder))
+        except processes.CannotStartError as error:
+            raise click.ClickException(str(error)) from None
+        comparisons = timing.measure(targets, rounds=rounds)
+    click.echo(timing.report(comparisons, as_json=as_json))
+    if any(each.differs(len(comparisons)) for each in comparisons):
+        sys.exit(1)
 
 
 def _stores(sdks: Sequence[str], python: str, *, rounds: int, as_json: bool) -> None:

@@ -72,3 +72,16 @@ def test_a_peer_is_measured_in_front_of_a_given_provider(tmp_path: Path) -> None
     assert rows["other"]["in turn: CPU ms"].median
     assert rows["unknown"]["in turn: CPU ms"].median is None
     assert rows["unknown"]["wall ms"].median
+
+
+def test_timing_says_what_it_saw() -> None:
+    """Two rounds are too few for a verdict to mean anything; that there is one, and whose, is what counts here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "timing", "--rounds", "2"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    for kind in ("compatible", "managed"):
+        for protocol in ("IMAP", "POP", "SMTP"):
+            assert f"{kind} {protocol}" in done.stdout, done.stdout + done.stderr
+    assert "Verdict: " in done.stdout
