@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from emailproxy.console.context import Context
-from emailproxy.console.messages import fields_of
 from emailproxy.console.refusing import Body, RequestRefusedError
 from emailproxy.console.requests_authorising import AuthorisingRequests
 from emailproxy.console.requests_doctor import DoctorRequests
@@ -113,16 +112,10 @@ def requests(context: Context) -> Mapping[str, Answer]:
 
 
 def routes(context: Context) -> list[BaseRoute]:
-    """The same for Starlette, and ``GET /api/snapshot``."""
+    """The same for Starlette."""
     from starlette.routing import Route
 
-    async def snapshot(_request: Request) -> Response:
-        return _response(200, {"ok": True} | fields_of(context.snapshot()))
-
-    return [
-        Route("/api/snapshot", snapshot, methods=["GET"]),
-        *(Route(path, _endpoint(answer), methods=["POST"]) for path, answer in requests(context).items()),
-    ]
+    return [Route(path, _endpoint(answer), methods=["POST"]) for path, answer in requests(context).items()]
 
 
 def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
