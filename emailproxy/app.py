@@ -13,19 +13,22 @@ import sys
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
-from emailproxy.audience import NOBODY, Audience
+from emailproxy.audience import NOBODY, Audience, Audiences
 from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
+from emailproxy.console.running import Console, require_installed
+from emailproxy.console.scene import Sight
 from emailproxy.draining import drain
 from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services
 from emailproxy.logs import toggle_debug
 from emailproxy.notifying import Notifier
-from emailproxy.oauth.consent import Consents, Pending
+from emailproxy.oauth.consent import Consents, Outcome, Pending
 from emailproxy.oauth.qr import show_code
 from emailproxy.oauth.redirects import serve_redirects
 from emailproxy.oauth.terminal import read_pasted_redirects
@@ -83,6 +86,7 @@ class Proxy:
         self._reloaded = trio.Event()
         self._listeners: ListenerSet | None = None
         self._broker: TokenBroker | None = None
+        self._console: Console | None = None
 
     @property
     def config(self) -> Config:
@@ -121,21 +125,30 @@ class Proxy:
         Raises:
             StoreError: the store's address is wrong or its extra is missing.
             NothingToServeError: no listener could be opened.
+            ConsoleMissingError: the configuration asks for a console, and the extra is not installed.
         """
         _raise_file_limit()
         for warning in self._config.warnings:
             log.warning("%s", warning)
+        require_installed(self._config)
         store = file = open_store(f"file:{self._config.path}")
         if self._options.cache_store is not None:
             store = SeededStore(open_store(self._options.cache_store), file)
         notifier = Notifier(lambda: self._config.settings)
         watcher = Watcher(notifier.tell)
 
+        console: Console
+
         def announce(pending: Pending) -> None:
             show_code(pending)
             watcher.asked(pending)
+            console.hub.asked(pending)
 
-        consents = Consents(announce, watcher.settled)
+        def settled(pending: Pending, outcome: Outcome) -> None:
+            watcher.settled(pending, outcome)
+            console.hub.settled(pending, outcome)
+
+        consents = Consents(announce, settled)
         async with (
             aclosing(CachedStore(store)) as records,
             open_broker(
@@ -146,23 +159,35 @@ class Proxy:
             log.info("tokens are kept in %s", store.address)
             self._broker = broker
             reporter = Reporter(lambda: self._config, records, broker, consents)
+            sight = Sight(
+                config=lambda: self._config,
+                sessions=lambda: self.sessions,
+                status=lambda: reporter.status,
+                reloaded_at=lambda: self._reloaded_at,
+                records=records,
+                broker=broker,
+                consents=consents,
+            )
+            console = self._console = Console(sight, self.reload, self.stop, background)
+            audience = self._audience = Audiences(self._audience, console.hub)
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
-            services = Services(lambda: self._config, broker, upstreams, Throttle(), self._audience)
+            services = Services(lambda: self._config, broker, upstreams, Throttle(), audience)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
                     await listeners.apply(self._config.servers)
                     bound = bool(listeners.addresses)
                     if bound:
+                        await console.apply(self._config)
                         background.start_soon(self._probe, upstreams)
-                        background.start_soon(self._receive_consent, consents)
+                        background.start_soon(self._receive_consent, consents, console)
                         background.start_soon(reporter.await_store)
                         background.start_soon(reporter.keep_status)
                         background.start_soon(notifier.run)
                         task_status.started()
                         await self._stopping.wait()
-                        self._audience.draining()
+                        audience.draining()
                         listeners.stop()
                         farewell.start_soon(drain, listeners, self._config.settings, self._hurrying)
                 farewell.cancel_scope.cancel()
@@ -193,6 +218,8 @@ class Proxy:
         if self._broker is not None:
             self._broker.distrust()
         await self._listeners.apply(config.servers)
+        if self._console is not None:
+            await self._console.apply(config)
         self._reloaded_at = time.time()
         reloaded, self._reloaded = self._reloaded, trio.Event()
         reloaded.set()
@@ -216,7 +243,7 @@ class Proxy:
                         nursery.start_soon(probe, server)
             await reloaded.wait()
 
-    async def _receive_consent(self, consents: Consents) -> None:
+    async def _receive_consent(self, consents: Consents, console: Console) -> None:
         """Listen for redirects of all accounts, and for pasted ones where there is a terminal."""
         external_only = self._options.external_auth and not self._options.local_server_auth
         async with trio.open_nursery() as nursery:
@@ -226,7 +253,7 @@ class Proxy:
                 reloaded = self._reloaded
                 async with trio.open_nursery() as current:
                     accounts = [*self._config.accounts.values(), *self._config.templates.values()]
-                    current.start_soon(serve_redirects, accounts, consents)
+                    current.start_soon(partial(serve_redirects, accounts, consents, elsewhere=console.receives))
                     await reloaded.wait()
                     current.cancel_scope.cancel()
 

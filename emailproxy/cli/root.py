@@ -12,6 +12,7 @@ from emailproxy import __version__
 from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit
+from emailproxy.console.running import ConsoleMissingError
 from emailproxy.logs import set_up
 from emailproxy.store.base import StoreError
 
@@ -107,6 +108,9 @@ async def _serve(proxy: Proxy, log_level: str) -> int:
         try:
             await proxy.run()
         except StoreError as error:
+            click.echo(f"emailproxy: {error}", err=True)
+            status = Exit.CONFIGURATION
+        except ConsoleMissingError as error:
             click.echo(f"emailproxy: {error}", err=True)
             status = Exit.CONFIGURATION
         except NothingToServeError as error:

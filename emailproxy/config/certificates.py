@@ -15,7 +15,7 @@ from emailproxy.config.credential import MAX_OCTETS
 from emailproxy.config.options import Reader
 from emailproxy.references.base import Fetched
 
-__all__ = ["check_pair", "read_octets"]
+__all__ = ["certificate_ends", "check_pair", "read_octets"]
 
 _PEM: Final = "name a readable file in PEM format"
 
@@ -63,6 +63,15 @@ def check_pair(reader: Reader, certificate_option: str, key_option: str) -> bool
         return False
     _check_validity(reader, certificate_option, certificate_path, certificate)
     return True
+
+
+def certificate_ends(source: Path | Fetched | None) -> float | None:
+    """Unix time at which the certificate in `source` ends; None if there is none that can be read. Reads a file."""
+    try:
+        pem = source.value.octets if isinstance(source, Fetched) else source.read_bytes() if source is not None else b""
+        return x509.load_pem_x509_certificates(pem)[0].not_valid_after_utc.timestamp()
+    except (OSError, ValueError):
+        return None
 
 
 def read_octets(reader: Reader, option: str, path: Path | Fetched) -> bytes | None:

@@ -25,6 +25,8 @@ LATER: Final = frozenset({"client_id", "client_secret"})
 SECRET: Final = frozenset(
     {
         "client_secret",
+        "console_key_path",
+        "console_token",
         "local_key_path",
         "jwt_key_path",
         "jwt_key_passphrase",

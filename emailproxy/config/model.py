@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from emailproxy.assertions.base import IssuerAddress
+from emailproxy.config.channel import Channel
 from emailproxy.config.identity import Certificate
 from emailproxy.config.sealkey import SealKey
 from emailproxy.references.base import Fetched, Reference, Use
@@ -235,6 +236,8 @@ class Settings:
     """Run for each piece of news about an account, which it gets on standard input (`emailproxy.notifying`)."""
     notify_url: Secret | None = None
     """The same by HTTP POST. Whoever knows the address of a web hook may use it, so it is a secret."""
+    channel: Channel = field(default_factory=Channel)
+    """Where the console listens, and who may come in."""
     max_connections: int = 10_000
     """Connections of one listener at a time: about 400 MB of idle sessions at 40 KiB each."""
     max_connections_per_address: int = 1_000

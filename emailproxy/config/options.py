@@ -24,7 +24,16 @@ __all__ = ["CONTENT", "PLACEHOLDER", "Findings", "Option", "Reader", "is_host", 
 PLACEHOLDER: Final = "*** your"
 """How a sample marks a value that a person must replace."""
 
-CONTENT: Final = frozenset({"local_certificate_path", "local_key_path", "jwt_certificate_path", "jwt_key_path"})
+CONTENT: Final = frozenset(
+    {
+        "local_certificate_path",
+        "local_key_path",
+        "jwt_certificate_path",
+        "jwt_key_path",
+        "console_certificate_path",
+        "console_key_path",
+    }
+)
 """Options that name a file; a reference in their place leads to what the file would hold."""
 
 # Above it two names are one name mistyped ("server_adress", "redirect_url"), below it they are two names.

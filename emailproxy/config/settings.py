@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from emailproxy.config.console import CONSOLE_OPTIONS, read_channel
 from emailproxy.config.model import Settings
 from emailproxy.config.notifying import read_notify_command, read_notify_url
 from emailproxy.config.options import Findings, Option, Reader
@@ -15,7 +16,7 @@ from emailproxy.config.syntax import Section
 __all__ = ["SETTINGS_OPTIONS", "SETTINGS_SECTION", "read_settings"]
 
 SETTINGS_SECTION: Final = "emailproxy"
-SETTINGS_OPTIONS: Final = frozenset(Settings.__dataclass_fields__)
+SETTINGS_OPTIONS: Final = frozenset(Settings.__dataclass_fields__) - {"channel"} | CONSOLE_OPTIONS
 
 
 def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settings:
@@ -48,6 +49,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         trust_first_login=reader.boolean("trust_first_login"),
         notify_command=read_notify_command(reader),
         notify_url=read_notify_url(reader),
+        channel=read_channel(reader),
         max_connections=reader.integer("max_connections", default.max_connections, least=1),
         max_connections_per_address=reader.integer(
             "max_connections_per_address", default.max_connections_per_address, least=1

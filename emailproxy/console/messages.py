@@ -18,6 +18,7 @@ from emailproxy.failures import ProxyError
 __all__ = [
     "FORMAT",
     "Account",
+    "AccountGone",
     "Doctor",
     "DoctorDone",
     "Envelope",
@@ -183,6 +184,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountGone:
+    """A reload has removed that account."""
+
+    type: ClassVar[str] = "account_gone"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """An authorisation that waits for a person. Said again when the person is reminded."""
 
@@ -333,6 +342,7 @@ Message: TypeAlias = (
     | Traffic
     | Login
     | Account
+    | AccountGone
     | Pending
     | PendingGone
     | Store

@@ -99,6 +99,8 @@ class Pending:
     def __init__(
         self, account: Account, question: Question, *, client: str, replaces: bool, reason: str, expires_at: float
     ) -> None:
+        self.id = secrets.token_hex(4)
+        """Names it among those that are pending. Not its secret, which is the question's ``state``."""
         self.account = account
         self.question = question
         """What the person is asked to do."""

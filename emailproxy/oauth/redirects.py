@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -24,7 +24,7 @@ from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.pages import HEADERS, notice, page
 
-__all__ = ["RedirectAddress", "redirect_addresses", "serve_redirects"]
+__all__ = ["RedirectAddress", "answer_redirect", "redirect_addresses", "serve_redirects"]
 
 log = logging.getLogger("emailproxy.consent")
 
@@ -87,15 +87,24 @@ async def serve_redirects(
     accounts: Iterable[Account],
     consents: Consents,
     *,
+    elsewhere: Callable[[RedirectAddress], bool] = lambda _: False,
     task_status: trio.TaskStatus[list[RedirectAddress]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen for the accounts' redirects until cancelled. Starts with the addresses that are really bound.
 
     An address that cannot be bound is logged with its remedy; the others go on, and pasting always works.
+
+    Args:
+        accounts: whose.
+        consents: told of the answers.
+        elsewhere: whether somebody else answers at an address.
+        task_status: told what is bound.
     """
     bound: list[RedirectAddress] = []
     async with trio.open_nursery() as nursery:
         for address in redirect_addresses(accounts):
+            if elsewhere(address):
+                continue
             listeners = await _listen(address)
             if not listeners:
                 continue
@@ -187,7 +196,9 @@ async def _visit(
                 head_only = False
             else:
                 head_only = request[0].method == b"HEAD"
-                status, body = await _answer(*request, address, consents)
+                head, form = request
+                target = head.target.decode("ascii")
+                status, body = await answer_redirect(head.method.decode(), target, form, address.paths, consents)
             with trio.move_on_after(REQUEST_SECONDS):
                 await _send(connection, stream, status, body, head_only=head_only)
         except h11.RemoteProtocolError as error:
@@ -226,11 +237,18 @@ async def _receive(connection: h11.Connection, stream: trio.SocketStream) -> tup
             raise _HungUpError
 
 
-async def _answer(
-    request: h11.Request, body: bytes, address: RedirectAddress, consents: Consents
+async def answer_redirect(
+    method: str, target: str, body: bytes, paths: frozenset[str], consents: Consents
 ) -> tuple[int, str | None]:
-    """Status and page (None: no body)."""
-    target = request.target.decode("ascii")
+    """Status and page (None: no body) for what may be a redirect; `emailproxy.oauth.pages.HEADERS` go with it.
+
+    Args:
+        method: of the request.
+        target: its path and query.
+        body: a form, with POST.
+        paths: where redirects are expected; empty: anywhere, as a reverse proxy may have changed the path.
+        consents: told of the answer.
+    """
     try:
         parts = urlsplit(target)
     except ValueError:
@@ -238,15 +256,15 @@ async def _answer(
     path, query = parts.path or "/", parts.query
     if path in ("/favicon.ico", "/robots.txt") or path.startswith("/apple-touch-icon"):
         return 404, None
-    if address.paths and path not in address.paths:
+    if paths and path not in paths:
         return 404, notice("Nothing here", "This is the place where sign-ins for the mail proxy end, at another path.")
-    if request.method not in (b"GET", b"HEAD", b"POST"):
+    if method not in ("GET", "HEAD", "POST"):
         return 405, notice("Not here", "Only a browser's redirect is answered here.")
     # Behind a reverse proxy the path may be another than the account's; an empty one is not compared.
-    prefix = f"http://localhost{path}" if address.paths else ""
-    if request.method == b"POST":
+    prefix = f"http://localhost{path}" if paths else ""
+    if method == "POST":
         return await _confirmed(body, prefix, consents)
-    if request.method == b"HEAD" or not query:
+    if method == "HEAD" or not query:
         # A probe or a link scanner: says that it is there, ends nothing.
         return 200, notice("Ready", "Sign-ins for the mail proxy end here. None has with this request.")
     outcome = await _outcome(consents, f"{prefix}?{query}", confirmed=False)

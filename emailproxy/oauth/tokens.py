@@ -117,6 +117,11 @@ class TokenBroker:
         """The accounts whose refresh token the provider refused for good, and why."""
         return self._vault.keeper.refused
 
+    def token_ends(self, account: str) -> float | None:
+        """Unix time at which the access token ends that is in memory; None: there is none. Asks nobody."""
+        held = self._vault.keeper.latest(account)
+        return held.access.expires_at if held is not None and held.access is not None else None
+
     def at_hand(
         self, account: Account, password: Secret, *, client: str = "", server: Server | None = None
     ) -> AccessToken | None:

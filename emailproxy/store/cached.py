@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 import trio
@@ -108,6 +109,11 @@ class CachedStore:
     def health(self) -> StoreHealth:
         """Whether the store answers, since when, and how often it was asked."""
         return self._books.health
+
+    @property
+    def last_good(self) -> Mapping[str, Stored | None]:
+        """What was last read or written of each account, without asking: as old as the last call for it."""
+        return MappingProxyType(self._last_good)
 
     async def called(self) -> None:
         """Wait until the next call of the store has ended, well or not."""
