@@ -52,6 +52,7 @@ def status(flags: Flags, *, as_json: bool) -> None:
 
 
 def status_lines(found: Status, *, running: bool) -> Iterator[str]:
+    """What a status file says, for people."""
     health = found.health
     rows = [
         ("proxy", f"process {found.pid}, started {moment(int(found.started))}{'' if running else ', ended'}"),

@@ -64,7 +64,9 @@ def _open(link: str) -> bool:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             target = html.escape(link, quote=True)
-            file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={target}"><a href="{target}">On</a>\n')
+            file.write(
+                f'<!doctype html><meta http-equiv="refresh" content="0;url={target}"><a href="{target}">On</a>\n'
+            )
         try:
             opened = webbrowser.open(Path(name).as_uri())
         except webbrowser.Error:

@@ -78,7 +78,9 @@ def drain(flags: Flags, *, now: bool, wait: bool, as_json: bool, where: Where) -
     answer = run(flags, partial(ask, place, "/api/drain", {"now": now}))
     if not as_json:
         left, seconds = counted(int(answer["sessions"]), "session"), float(answer["seconds"])
-        click.echo(f"the proxy ends now, with {left}" if now else f"the proxy is stopping: {left}, at most {seconds:g} s")
+        click.echo(
+            f"the proxy ends now, with {left}" if now else f"the proxy is stopping: {left}, at most {seconds:g} s"
+        )
     if wait:
         run(flags, partial(await_end, place))
     if as_json:

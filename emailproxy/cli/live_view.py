@@ -1,4 +1,4 @@
-"""How does the running proxy look in a terminal, now? One screen: its state, its sessions, the last logins and warnings."""
+"""How does the running proxy look in a terminal? One screen: its state, sessions, the last logins and warnings."""
 
 from __future__ import annotations
 

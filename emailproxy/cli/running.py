@@ -24,7 +24,7 @@ from emailproxy.cli.tables import moment
 from emailproxy.console.messages import Account, Session, Snapshot, fields_of
 from emailproxy.oauth.foreign import foreign
 from emailproxy.remote.calls import ask, snapshot
-from emailproxy.remote.errors import AnswerError, RemoteError
+from emailproxy.remote.errors import AnswerError
 from emailproxy.remote.place import ConsolePlace
 from emailproxy.status import Presence, status_path
 

@@ -134,5 +134,3 @@ def _words(envelope: Envelope) -> str | None:
             return f"doctor {done.run} is done: {counted(done.failures, 'failure')}"
         case _:
             return None
-
-

@@ -2,7 +2,7 @@
 
 from emailproxy.config.errors import ConfigError
 from emailproxy.config.model import Account, Config, Fault, MailProtocol, MailServer, Server, Settings
-from emailproxy.config.reader import load, section_names
+from emailproxy.config.reader import load, load_channel, section_names
 from emailproxy.config.samples import PROVIDERS, sample
 from emailproxy.config.summary import describe
 
@@ -18,6 +18,7 @@ __all__ = [
     "Settings",
     "describe",
     "load",
+    "load_channel",
     "sample",
     "section_names",
 ]
