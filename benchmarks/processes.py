@@ -110,6 +110,7 @@ def _proxy(name: str, command: list[str], upstream: Upstream, folder: Path) -> G
     port = free_port()
     config = folder / f"{name}.config"
     config.write_text(
+        "[emailproxy]\nconsole_listen = off\n\n"
         f"[IMAP-{port}]\nserver_address = {upstream.host}\nserver_port = {upstream.imap_port}\n"
         f"local_address = 127.0.0.1\n\n"
         f"[{upstream.user}]\noauth2_flow = client_credentials\ntoken_url = {upstream.token_url}\n"

@@ -131,7 +131,7 @@ def _proxy(
 def configuration(port: int, upstream: processes.Upstream) -> str:
     """One listener, and an account for each kind of refresh tokens."""
     server = f"server_address = {upstream.host}\nserver_port = {upstream.imap_port}\nlocal_address = 127.0.0.1\n"
-    sections = [f"[IMAP-{port}]\n{server}"]
+    sections = ["[emailproxy]\nconsole_listen = off\n", f"[IMAP-{port}]\n{server}"]
     sections += [
         f"[{user(kind)}]\noauth2_flow = password\ntoken_url = {upstream.token_url}\noauth2_scope = mail\n"
         f"client_id = {upstream.client_id}\nclient_secret = {upstream.client_secret}\nrefresh_tokens = {kind}\n"

@@ -17,7 +17,9 @@ from functools import partial
 
 import trio
 
+from emailproxy.activation import Inherited
 from emailproxy.audience import NOBODY, Audience, Audiences
+from emailproxy.changes import Changes
 from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
 from emailproxy.console.running import Console, require_installed
@@ -39,6 +41,7 @@ from emailproxy.session import Session
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.registry import open_store
 from emailproxy.store.seeded import SeededStore
+from emailproxy.systemd import ServiceManager
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
@@ -74,12 +77,26 @@ class Proxy:
         config: checked and frozen; `reload` replaces it by what its file says then.
         options: the command line's.
         audience: hears what happens.
+        manager: the service manager that is told how we are.
+        inherited: listening sockets that it has bound; closed when `run` ends.
     """
 
-    def __init__(self, config: Config, options: Options, audience: Audience = NOBODY) -> None:
+    def __init__(
+        self,
+        config: Config,
+        options: Options,
+        audience: Audience = NOBODY,
+        *,
+        manager: ServiceManager | None = None,
+        inherited: Inherited | None = None,
+    ) -> None:
         self._config = config
         self._options = options
         self._audience = audience
+        self._manager = manager or ServiceManager()
+        self._inherited = inherited or Inherited()
+        self._reloading = trio.Lock()
+        self._faults: tuple[Fault, ...] = ()
         self._reloaded_at: float | None = None
         self._stopping = trio.Event()
         self._hurrying = trio.Event()
@@ -102,6 +119,16 @@ class Proxy:
     def reloaded_at(self) -> float | None:
         """Unix time at which the configuration in force was read anew; None: it is the first."""
         return self._reloaded_at
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was wrong with the file when it was last read; nothing if it is what is in force."""
+        return self._faults
+
+    @property
+    def reload_is_due(self) -> bool:
+        """Whether a reload waits for another one to end, and so reads all that is in the file now."""
+        return self._reloading.statistics().tasks_waiting > 0
 
     @property
     def draining(self) -> bool:
@@ -136,7 +163,6 @@ class Proxy:
             store = SeededStore(open_store(self._options.cache_store), file)
         notifier = Notifier(lambda: self._config.settings)
         watcher = Watcher(notifier.tell)
-
         console: Console
 
         def announce(pending: Pending) -> None:
@@ -175,7 +201,7 @@ class Proxy:
             services = Services(lambda: self._config, broker, upstreams, Throttle(), audience)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
-                    listeners = self._listeners = ListenerSet(services, scratch, sessions, background)
+                    listeners = self._listeners = ListenerSet(services, scratch, sessions, background, self._inherited)
                     await listeners.apply(self._config.servers)
                     bound = bool(listeners.addresses)
                     if bound:
@@ -185,13 +211,21 @@ class Proxy:
                         background.start_soon(reporter.await_store)
                         background.start_soon(reporter.keep_status)
                         background.start_soon(notifier.run)
+                        background.start_soon(self._follow_changes, listeners, console)
+                        if self._manager.watchdog is not None:
+                            background.start_soon(self._manager.keep_watch)
+                        self._manager.ready(self._summary)
                         task_status.started()
                         await self._stopping.wait()
                         audience.draining()
+                        self._manager.stopping(
+                            f"stopping, sessions at first: {listeners.live}", self._config.settings.drain
+                        )
                         listeners.stop()
                         farewell.start_soon(drain, listeners, self._config.settings, self._hurrying)
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
+        self._inherited.close()
         if not bound:  # raised out here, where no nursery makes a group of it
             raise NothingToServeError("no listener could be opened, see the errors above")
         log.info("stopped")
@@ -204,20 +238,32 @@ class Proxy:
         """
         if self._listeners is None or self._stopping.is_set():
             return ()
+        async with self._reloading:  # one after the other: the last to read the file is the last to be in force
+            self._manager.reloading()
+            try:
+                await self._read_again(self._listeners)
+            finally:
+                if not self._stopping.is_set():
+                    self._manager.ready(self._summary)
+        return self._faults
+
+    async def _read_again(self, listeners: ListenerSet) -> None:
         try:
             # Certificates are read as well: not for the event loop.
-            config = await trio.to_thread.run_sync(load, self._config.path)
+            config = await trio.to_thread.run_sync(load, self._config.path, abandon_on_cancel=True)
         except ConfigError as error:
             for fault in error.faults:
                 log.error("%s", fault)
             log.error("configuration not reloaded because of these faults; the one in force stays")
-            return tuple(error.faults)
+            self._faults = tuple(error.faults)
+            return
         for warning in config.warnings:
             log.warning("%s", warning)
         self._config = config
+        self._faults = ()
         if self._broker is not None:
             self._broker.distrust()
-        await self._listeners.apply(config.servers)
+        await listeners.apply(config.servers)
         if self._console is not None:
             await self._console.apply(config)
         self._reloaded_at = time.time()
@@ -225,7 +271,21 @@ class Proxy:
         reloaded.set()
         self._audience.reloaded()
         log.info("configuration reloaded: servers %d, accounts %d", len(config.servers), len(config.accounts))
-        return ()
+
+    @property
+    def _summary(self) -> str:
+        """One line for the service manager."""
+        if self._faults:
+            return f"serving; the configuration file has faults and was not reloaded: {len(self._faults)}"
+        listening = sorted({server.section for server, _, _ in self.addresses})
+        return f"serving {', '.join(listening)}; accounts {len(self._config.accounts)}"
+
+    async def _follow_changes(self, listeners: ListenerSet, console: Console) -> None:
+        async def renew() -> None:
+            await listeners.renew()
+            await console.apply(self._config)
+
+        await Changes(lambda: self._config, self.reload, renew, lambda: self._reloaded).run()
 
     async def _probe(self, upstreams: UpstreamServers) -> None:
         """Ask each distinct server for its capabilities, so that the first client already sees them."""
@@ -273,18 +333,20 @@ async def handle_signals(
     """SIGTERM, SIGINT and SIGQUIT stop, SIGHUP reloads, SIGUSR1 toggles debug. Only in the main thread."""
     stops = {signal.SIGTERM, signal.SIGINT}
     others = {getattr(signal, name) for name in ("SIGQUIT", "SIGHUP", "SIGUSR1") if hasattr(signal, name)}
-    with trio.open_signal_receiver(*stops, *others) as signals:
-        task_status.started()
-        async for number in signals:
-            match signal.Signals(number).name:
-                case "SIGHUP":
-                    log.info("SIGHUP: reloading the configuration")
-                    await proxy.reload()
-                case "SIGUSR1":
-                    log.warning("SIGUSR1: debug is %s", "on" if toggle_debug(log_level) else "off")
-                case name:
-                    log.info("%s: stopping", name)
-                    proxy.stop()
+    async with trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(*stops, *others) as signals:
+            task_status.started()
+            async for number in signals:
+                match signal.Signals(number).name:
+                    case "SIGHUP":
+                        log.info("SIGHUP: reloading the configuration")
+                        if not proxy.reload_is_due:
+                            nursery.start_soon(proxy.reload)  # in the background: it may wait for a secret manager
+                    case "SIGUSR1":
+                        log.warning("SIGUSR1: debug is %s", "on" if toggle_debug(log_level) else "off")
+                    case name:
+                        log.info("%s: stopping", name)
+                        proxy.stop()
 
 
 def _raise_file_limit() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import trio
 
+from emailproxy.activation import Inherited
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
@@ -91,15 +92,18 @@ class Listener:
         """The addresses and ports that are really bound."""
         return [sock.getsockname()[:2] for sock in self._sockets]
 
-    async def bind(self) -> None:
-        """Bind every address that the configuration means.
+    async def bind(self, inherited: Inherited | None = None) -> None:
+        """Bind every address that the configuration means, or take the sockets that were bound for it.
 
         Raises:
             BindError: not one could be bound.
         """
         problems: list[str] = []
         port = self.server.local_port
-        for family, host in await self._candidates():
+        candidates = await self._candidates()
+        if inherited is not None:
+            self._sockets = inherited.of_section(self.server.section, port, {host for _, host in candidates})
+        for family, host in candidates if not self._sockets else ():
             try:
                 self._sockets.append(_listening_socket(family, host, port))
             except OSError as error:
@@ -190,7 +194,8 @@ class Listener:
                     if error.errno not in _CLIENT_GONE:
                         raise
                 else:
-                    self._admit(client, address[:2])
+                    # A socket for both families, which only somebody else binds, shows IPv4 addresses as IPv6 ones.
+                    self._admit(client, (address[0].removeprefix("::ffff:"), address[1]))
             else:
                 await trio.lowlevel.checkpoint()
 
@@ -259,13 +264,22 @@ class ListenerSet:
         scratch: the buffers that all connections of this thread share.
         sessions: the nursery of the sessions.
         accepting: the nursery of the accept loops.
+        inherited: sockets that somebody else has bound.
     """
 
-    def __init__(self, services: Services, scratch: Scratch, sessions: trio.Nursery, accepting: trio.Nursery) -> None:
+    def __init__(
+        self,
+        services: Services,
+        scratch: Scratch,
+        sessions: trio.Nursery,
+        accepting: trio.Nursery,
+        inherited: Inherited | None = None,
+    ) -> None:
         self._services = services
         self._scratch = scratch
         self._sessions = sessions
         self._accepting = accepting
+        self._inherited = inherited
         self._listeners: dict[tuple[str | None, int], Listener] = {}
         self._stopped: list[Listener] = []
         self._applying = trio.Lock()
@@ -307,7 +321,7 @@ class ListenerSet:
                     known.reconfigure(server)
                     continue
                 listener = Listener(server, self._services, self._scratch, self._sessions)
-                await listener.bind()
+                await listener.bind(self._inherited)
                 if self._over.is_set():  # stopped while an address was looked up
                     listener.stop()
                     return
@@ -318,6 +332,11 @@ class ListenerSet:
             else:
                 self._listeners[address] = listener
                 self._accepting.start_soon(listener.accept)
+
+    async def renew(self) -> None:
+        """Read the certificates again, for connections to come; one that cannot be used leaves the one before."""
+        async with self._applying:
+            await self._apply({address: listener.server for address, listener in self._listeners.items()})
 
     def stop(self) -> None:
         """Accept nothing more on any address, and open none any more."""
@@ -345,7 +364,14 @@ def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
     key = server.local_key_path
-    return downstream_context(_pem(server.local_certificate_path), _pem(key) if key else None, server.min_tls)
+    clients = server.client_certificates
+    return downstream_context(
+        _pem(server.local_certificate_path),
+        _pem(key) if key else None,
+        server.min_tls,
+        client_authority=_pem(clients.authority) if clients is not None else None,
+        client_required=clients is not None and clients.required,
+    )
 
 
 def _pem(source: Path | Fetched) -> Path | Secret:

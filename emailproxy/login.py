@@ -14,6 +14,7 @@ from typing import Final, NoReturn, Protocol
 
 import trio
 
+from emailproxy.allowance import Allowance
 from emailproxy.audience import NOBODY, Audience
 from emailproxy.causes.mail_server import holder_of, refusal_cause, unknown_refusal
 from emailproxy.config import Account, Config, MailProtocol, Server
@@ -88,6 +89,8 @@ class Services:
     """Hears of sessions and logins."""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     """The next session's."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """Of clients that send mail without a login."""
 
 
 async def log_in(

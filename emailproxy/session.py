@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import logging
 import math
-import platform
 import ssl
 import time
 from collections.abc import Callable
 
 import trio
 
-from emailproxy.admission import admit, exchanges
+from emailproxy.admission import WITHOUT_LOGIN, admit, admit_without_login, claimed, exchanges
 from emailproxy.config import MailProtocol, Server
 from emailproxy.connection import Connection
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.login import Services, log_in
 from emailproxy.logs import CONTENT_LOGGER
+from emailproxy.machines import client_hello, downstream
 from emailproxy.passing import pass_on
+from emailproxy.peer_certificate import PeerCertificate
 from emailproxy.protocols.events import (
     Abused,
     CommandRefused,
@@ -30,17 +31,14 @@ from emailproxy.protocols.events import (
     CredentialsReceived,
     Downstream,
     LoggedOut,
+    MailReceived,
     NeedData,
     ProofReceived,
     StartTls,
     TokenCredentials,
     TokenReceived,
 )
-from emailproxy.protocols.imap import DownstreamImap
-from emailproxy.protocols.pop3 import DownstreamPop3
-from emailproxy.protocols.proofs import ExternalProof
 from emailproxy.protocols.replies import imap_bye, pop3_err, smtp_goodbye, told
-from emailproxy.protocols.smtp import DownstreamSmtp
 from emailproxy.protocols.underway import LastWords, UnderWay
 from emailproxy.relay import QUIET, Ending, Relay
 from emailproxy.transcript import Transcript
@@ -214,7 +212,15 @@ class Session:
         """Be the mail server until a login has worked; None if the client left or was sent away."""
         if self._context is not None and not self._server.local_starttls and not await self._start_tls(self._context):
             return None
-        machine = self._machine = self._downstream()
+        server, upstreams = self._server, self._services.upstreams
+        others = exchanges(self._services, server, self._peer_certificate())
+        machine = self._machine = downstream(
+            server,
+            upstreams,
+            others,
+            tls=self._context is not None,
+            without_login=server.default_account(self._host) is not None,
+        )
         transcript = self._transcript = Transcript(log, self._peer, self._server.protocol, ours=False)
         while True:
             event = machine.next_event()
@@ -224,7 +230,7 @@ class Session:
                     data = await self._client.receive()
                     transcript.received(data)
                     machine.receive_data(data)
-                case CredentialsReceived() | TokenReceived() | ProofReceived() | Confirmed():
+                case CredentialsReceived() | TokenReceived() | ProofReceived() | Confirmed() | MailReceived():
                     self._scope.deadline = math.inf
                     joined = await self._answer(machine, event)
                     if joined is not None:
@@ -238,6 +244,7 @@ class Session:
                     if not await self._start_tls(self._context):
                         return None
                     machine.secured()
+                    machine.offer(exchanges(self._services, server, self._peer_certificate()))
                 case CommandRefused(command, reason):
                     log.info("%s %s: %s was refused: %s", self._server.section, self._peer, command, reason)
                 case Abused(detail):
@@ -249,40 +256,60 @@ class Session:
                     return None
 
     async def _answer(
-        self, machine: Downstream, asked: CredentialsReceived | TokenReceived | ProofReceived | Confirmed
+        self,
+        machine: Downstream,
+        asked: CredentialsReceived | TokenReceived | ProofReceived | Confirmed | MailReceived,
     ) -> tuple[str, JoinedUpstream] | None:
         """Take a login one step on: mostly the only one. What came of it; None: not logged in (yet)."""
         started = trio.current_time()
-        match asked:
-            case ProofReceived(proof):
-                user = proof.user if not isinstance(proof, ExternalProof) else proof.authorisation_identity or ""
-                try:
-                    self._check_throttle(user)
-                    admitted = await admit(self._services, self._server, proof, user, self._peer)
-                except LoginFailed as failed:
-                    await self._refuse(machine, user, proof.mechanism, started, failed.failure)
-                    return None
-                if not admitted.final:
-                    return await self._log_in(machine, admitted.credentials, started)
-                self._admitted = admitted.credentials
-                machine.confirm(admitted.final)
-                return None
-            case Confirmed():
-                assert self._admitted is not None
-                return await self._log_in(machine, self._admitted, started)
-            case _:
-                try:
-                    self._check_throttle(asked.credentials.user)
-                except LoginFailed as failed:
-                    credentials = asked.credentials
-                    await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
-                    return None
-                return await self._log_in(machine, asked.credentials, started)
+        user = mechanism = ""
+        credentials: Credentials | TokenCredentials
+        try:
+            match asked:
+                case CredentialsReceived(credentials) | TokenReceived(credentials):
+                    user, mechanism = credentials.user, credentials.mechanism
+                    self._check_attempt(user)
+                case ProofReceived(proof):
+                    certificate = self._peer_certificate()
+                    user, mechanism = claimed(proof, certificate), proof.mechanism
+                    self._check_attempt(user)
+                    admitted = await admit(self._services, self._server, proof, certificate, self._peer)
+                    if admitted.final:
+                        self._admitted = admitted.credentials
+                        machine.confirm(admitted.final)
+                        return None
+                    credentials = admitted.credentials
+                case MailReceived():
+                    user, mechanism = self._server.default_account(self._host) or "", WITHOUT_LOGIN
+                    self._check_attempt(user)
+                    credentials = admit_without_login(self._services, self._server, self._host)
+                case Confirmed():
+                    assert self._admitted is not None
+                    credentials = self._admitted
+                    user, mechanism = credentials.user, credentials.mechanism
+            name, upstream = await self._reach_server(credentials, client_hello(machine))
+        except LoginFailed as failed:
+            await self._refuse(machine, user, mechanism, started, failed.failure)
+            return None
+        try:
+            self._services.throttle.succeeded(self._host, user)
+            machine.accept(upstream.logged_in)
+            await self._send(machine.data_to_send())
+            await _deliver(self._client, upstream.trailing_data)
+            await _deliver(upstream.connection, machine.trailing_data)
+        except BaseException:
+            upstream.connection.close()
+            raise
+        self._log_login(name, mechanism, started, None)
+        return name, upstream
 
-    def _check_throttle(self, user: str) -> None:
+    def _check_attempt(self, user: str) -> None:
         """Whether what this client sends as `user` is looked at now; ask once for each attempt. Raises LoginFailed."""
         if not self._services.throttle.admits(self._host, user):
             raise LoginFailed(_not_looked_at())
+        clients = self._server.client_certificates
+        if clients is not None and clients.required and self._client.tls is None:
+            raise LoginFailed(_no_certificate())
 
     async def _refuse(self, machine: Downstream, user: str, mechanism: str, started: float, failure: Failure) -> None:
         """Answer a login that failed. The client stays connected, for the next attempt."""
@@ -293,27 +320,6 @@ class Session:
             elapsed = trio.current_time() - started + delay
             await trio.sleep(delay + -elapsed % GRID)
         machine.refuse(failure)
-
-    async def _log_in(
-        self, machine: Downstream, credentials: Credentials | TokenCredentials, started: float
-    ) -> tuple[str, JoinedUpstream] | None:
-        """Answer one login; whose it was."""
-        try:
-            name, upstream = await self._reach_server(credentials, _client_hello(machine))
-        except LoginFailed as failed:
-            await self._refuse(machine, credentials.user, credentials.mechanism, started, failed.failure)
-            return None
-        try:
-            self._services.throttle.succeeded(self._host, credentials.user)
-            machine.accept(upstream.logged_in)
-            await self._send(machine.data_to_send())
-            await _deliver(self._client, upstream.trailing_data)
-            await _deliver(upstream.connection, machine.trailing_data)
-        except BaseException:
-            upstream.connection.close()
-            raise
-        self._log_login(name, credentials.mechanism, started, None)
-        return name, upstream
 
     async def _reach_server(
         self, credentials: Credentials | TokenCredentials, hello: ClientHello
@@ -363,29 +369,9 @@ class Session:
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
-    def _downstream(self) -> Downstream:
-        capabilities = self._services.upstreams.capabilities(self._server.mail_server)
-        starttls = self._server.local_starttls and self._context is not None
-        passing = self._server.pass_tokens
-        hostname = platform.node() or "localhost"
-        others = exchanges(self._services, self._server, hostname)
-        match self._server.protocol:
-            case MailProtocol.IMAP:
-                return DownstreamImap(
-                    capabilities=capabilities, starttls=starttls, pass_tokens=passing, exchanges=others
-                )
-            case MailProtocol.POP:
-                return DownstreamPop3(
-                    capabilities=capabilities, starttls=starttls, pass_tokens=passing, exchanges=others
-                )
-            case MailProtocol.SMTP:
-                return DownstreamSmtp(
-                    capabilities=capabilities,
-                    starttls=starttls,
-                    hostname=hostname,
-                    pass_tokens=passing,
-                    exchanges=others,
-                )
+    def _peer_certificate(self) -> PeerCertificate | None:
+        """The client's, if the listener asks for certificates."""
+        return PeerCertificate.of(self._client.tls) if self._server.client_certificates is not None else None
 
     async def _start_tls(self, context: ssl.SSLContext) -> bool:
         """Shake hands with the client; False if that failed (and was logged)."""
@@ -471,6 +457,14 @@ def goodbye(protocol: MailProtocol, failure: Failure) -> bytes:
             return smtp_goodbye(failure.kind, told(failure))
 
 
+def _no_certificate() -> Failure:
+    return Failure(
+        FailureKind.MISCONFIGURED,
+        "A client certificate is needed here, so TLS must be started first.",
+        "client_certificates = required, and the client logs in without STARTTLS; let it use TLS and a certificate",
+    )
+
+
 def _not_looked_at() -> Failure:
     return Failure(
         FailureKind.TEMPORARY,
@@ -478,13 +472,3 @@ def _not_looked_at() -> Failure:
         "this address goes on failing to log in as this user, so most of its passwords are not looked at; logins from "
         "elsewhere are",
     )
-
-
-def _client_hello(machine: Downstream) -> ClientHello:
-    match machine:
-        case DownstreamImap():
-            return ClientHello(imap_id=machine.client_id)
-        case DownstreamSmtp():
-            return ClientHello(smtp_name=machine.client_name)
-        case _:
-            return ClientHello()

@@ -83,13 +83,23 @@ class UpstreamTls:
         self._tickets.pop((host, port), None)
 
 
-def downstream_context(certificate: Path | Secret, key: Path | Secret | None, min_tls: str) -> ssl.SSLContext:
+def downstream_context(
+    certificate: Path | Secret,
+    key: Path | Secret | None,
+    min_tls: str,
+    *,
+    client_authority: Path | Secret | None = None,
+    client_required: bool = False,
+) -> ssl.SSLContext:
     """A server context for a listener.
 
     Args:
         certificate: PEM file of the certificate and its chain, or its content.
         key: PEM file of its key, or its content; None if that is with the certificate.
         min_tls: the oldest version allowed, ``1.0`` to ``1.3``.
+        client_authority: PEM file, or its content, of the CAs that sign clients' certificates, and of their revocation
+            lists; None: clients are not asked for one.
+        client_required: whether a client without one is turned away.
 
     Raises:
         OSError: a file cannot be read.
@@ -107,6 +117,12 @@ def downstream_context(certificate: Path | Secret, key: Path | Secret | None, mi
     with ExitStack() as files:
         chain = files.enter_context(_file(certificate))
         context.load_cert_chain(chain, files.enter_context(_file(key)) if key is not None else None, password="")
+        if client_authority is not None:
+            authority = files.enter_context(_file(client_authority))
+            context.load_verify_locations(authority)
+            if b"-----BEGIN X509 CRL-----" in authority.read_bytes():
+                context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+            context.verify_mode = ssl.CERT_REQUIRED if client_required else ssl.CERT_OPTIONAL
     return context
 
 

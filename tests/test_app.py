@@ -11,16 +11,20 @@ from pathlib import Path
 import pytest
 import trio
 
-from emailproxy import draining
+from emailproxy import changes, draining
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
 from emailproxy.config import Server, load
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
+from emailproxy.systemd import ServiceManager
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
 from .conftest import FreePort
+
+QUIET = "[emailproxy]\nconsole_listen = off\n"
+"""No console: its default address is one, and tests run side by side."""
 
 
 def section(port: int, provider: Provider) -> str:
@@ -96,7 +100,7 @@ async def greeted_with(port: int, capability: str) -> str:
 
 async def test_a_login_through_everything(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     async with running(path) as proxy:
         assert [(server.section, host, port) for server, host, port in proxy.addresses] == [
             (f"IMAP-{port}", "127.0.0.1", port)
@@ -111,7 +115,7 @@ async def test_a_login_through_everything(tmp_path: Path, provider: Provider, fr
         await client.stream.aclose()
         await second.stream.aclose()
     text = path.read_text()
-    assert text.startswith(section(port, provider) + account(provider)), "the human's text stays"
+    assert text.startswith(QUIET + section(port, provider) + account(provider)), "the human's text stays"
     assert "refresh_token" in text or "access_token" in text
     # A new process uses the stored token.
     async with running(path):
@@ -161,7 +165,7 @@ async def test_the_audience_hears_of_everything_in_its_order(
     tmp_path: Path, provider: Provider, free_port: FreePort
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     audience = Listening()
     async with running(path, audience) as proxy:
         client = await Client.connect(port)
@@ -180,12 +184,12 @@ async def test_the_audience_hears_of_everything_in_its_order(
         assert proxy.reloaded_at is not None
         path.write_text("nonsense\n")
         assert len(await proxy.reload()) >= 1
-        assert not proxy.draining
+        was_draining = proxy.draining
         await client.stream.aclose()
         with trio.fail_after(5):
             while proxy.sessions:
                 await trio.sleep(0.001)
-    assert proxy.draining
+    assert (was_draining, proxy.draining) == (False, True)
     name, bound = f"IMAP-{port}", ("bound", f"IMAP-{port}", [("127.0.0.1", port)])
     first = [each for each in audience.heard if each[1:2] == ("00000001",)]
     assert first == [
@@ -205,7 +209,7 @@ async def test_the_audience_hears_of_everything_in_its_order(
 
 async def test_tokens_go_to_the_store_that_was_named(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     before = path.read_text()
     async with running(path, cache_store=str(tmp_path / "tokens.cache")):
         client = await Client.connect(port)
@@ -243,7 +247,7 @@ async def test_reload(
 ) -> None:
     caplog.set_level(logging.INFO)
     path, first, second = tmp_path / "emailproxy.config", free_port(), free_port()
-    path.write_text(section(first, provider) + account(provider))
+    path.write_text(QUIET + section(first, provider) + account(provider))
     async with running(path) as proxy:
         client = await Client.connect(first)
         assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
@@ -258,7 +262,7 @@ async def test_reload(
             f"server_port = {provider.imap_port}\n",
             f"server_port = {provider.imap_starttls_port}\nserver_starttls = True\n",
         )
-        path.write_text(another + account(provider).replace(USER, "other@example.com"))
+        path.write_text(QUIET + another + account(provider).replace(USER, "other@example.com"))
         await proxy.reload()
         assert [port for _, _, port in proxy.addresses] == [second]
         assert (await client.command("b NOOP")).startswith("b OK"), "a live session stays"
@@ -276,7 +280,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
 ) -> None:
     caplog.set_level(logging.INFO)
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 1.5\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 1.5\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -302,7 +306,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
 ) -> None:
     monkeypatch.setattr(draining, "LOGIN_DRAIN", 0.1)
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -318,7 +322,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
 
 async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text("[emailproxy]\ndrain = 3600\n" + section(port, provider) + account(provider))
+    path.write_text(QUIET + "drain = 3600\n" + section(port, provider) + account(provider))
     async with trio.open_nursery() as nursery:
         proxy = Proxy(load(path), Options(local_server_auth=True))
         await nursery.start(proxy.run)
@@ -339,18 +343,18 @@ async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         busy = taken.getsockname()[1]
-        path.write_text(section(busy, provider) + account(provider))
+        path.write_text(QUIET + section(busy, provider) + account(provider))
         with pytest.raises(NothingToServeError):
             await Proxy(load(path), Options()).run()
         assert f"[IMAP-{busy}] cannot listen on 127.0.0.1 port {busy}" in caplog.text
-        path.write_text(section(busy, provider) + section(free, provider) + account(provider))
+        path.write_text(QUIET + section(busy, provider) + section(free, provider) + account(provider))
         async with running(path) as proxy:
             assert [port for _, _, port in proxy.addresses] == [free]
 
 
 async def test_an_unknown_store_opens_nothing(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
     path = tmp_path / "emailproxy.config"
-    path.write_text(section(free_port(), provider) + account(provider))
+    path.write_text(QUIET + section(free_port(), provider) + account(provider))
     with pytest.raises(StoreAddressError):
         await Proxy(load(path), Options(cache_store="nosuch:thing")).run()
 
@@ -359,7 +363,7 @@ async def test_what_servers_offer_is_known_before_the_first_login(
     tmp_path: Path, provider: Provider, free_port: FreePort
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     async with running(path):
         greeting = await greeted_with(port, "IDLE")
         assert "XOAUTH2" not in greeting
@@ -370,7 +374,7 @@ async def test_it_says_how_it_is_doing_while_it_runs(
     tmp_path: Path, provider: Provider, free_port: FreePort, caplog: pytest.LogCaptureFixture
 ) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
-    path.write_text(section(port, provider) + account(provider))
+    path.write_text(QUIET + section(port, provider) + account(provider))
     with caplog.at_level(logging.INFO):
         async with running(path):
             with trio.fail_after(5):
@@ -380,3 +384,85 @@ async def test_it_says_how_it_is_doing_while_it_runs(
             assert status.health.reachable
     assert read_status(path).presence is Presence.ABSENT
     assert f"ready: file:{path} answers" in caplog.messages
+
+
+class Heard:
+    """A service manager that listens."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(path))
+        self.socket.setblocking(False)
+
+    def lines(self) -> list[str]:
+        found = []
+        while True:
+            try:
+                found += self.socket.recv(4096).decode().splitlines()
+            except BlockingIOError:
+                return [line for line in found if not line.startswith("MONOTONIC_USEC=")]
+
+
+async def test_the_service_manager_hears_of_it(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+    path, port = tmp_path / "emailproxy.config", free_port()
+    path.write_text(QUIET + section(port, provider) + account(provider))
+    manager = Heard(tmp_path / "notify")
+    async with trio.open_nursery() as nursery:
+        ours = ServiceManager(str(tmp_path / "notify"), watchdog=3600)
+        proxy = Proxy(load(path), Options(local_server_auth=True), manager=ours)
+        await nursery.start(proxy.run)
+        serving = f"STATUS=serving IMAP-{port}; accounts 1"
+        await trio.testing.wait_all_tasks_blocked()
+        assert manager.lines() == ["READY=1", serving, "WATCHDOG=1"]
+        await proxy.reload()
+        assert manager.lines() == ["RELOADING=1", "READY=1", serving]
+        path.write_text("[IMAPS-1]\n")
+        faults = await proxy.reload()
+        assert faults
+        assert proxy.faults == faults
+        fault = f"STATUS=serving; the configuration file has faults and was not reloaded: {len(faults)}"
+        assert manager.lines() == ["RELOADING=1", "READY=1", fault]
+        proxy.stop()
+    assert manager.lines() == ["STOPPING=1", "STATUS=stopping, sessions at first: 0", "EXTEND_TIMEOUT_USEC=40000000"]
+    manager.socket.close()
+
+
+async def test_a_changed_file_is_read_again_and_the_proxys_own_writes_are_not(
+    tmp_path: Path,
+    provider: Provider,
+    free_port: FreePort,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(changes, "QUIET", 0.05)
+    caplog.set_level(logging.INFO)
+    path, port, another = tmp_path / "emailproxy.config", free_port(), free_port()
+    path.write_text(QUIET + "reload_on_change = True\n" + section(port, provider) + account(provider))
+    async with running(path) as proxy:
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        with trio.fail_after(10):
+            while "access_token" not in path.read_text():
+                await trio.sleep(0.02)
+        await trio.sleep(0.3)  # a look at what was written takes a twentieth of that
+        assert "reloaded" not in caplog.text
+        path.write_text(path.read_text().replace(f"[IMAP-{port}]", f"[IMAP-{another}]"))
+        with trio.fail_after(10):
+            while [bound for _, _, bound in proxy.addresses] != [another]:
+                await trio.sleep(0.02)
+        assert (await client.command("b NOOP")).startswith("b OK")
+        await client.stream.aclose()
+    assert f"{path} has changed: reloading" in caplog.text
+
+
+async def test_reloads_wait_for_each_other(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+    path = tmp_path / "emailproxy.config"
+    ports = [free_port() for _ in range(4)]
+    path.write_text(QUIET + section(ports[0], provider) + account(provider))
+    async with running(path) as proxy:
+        async with trio.open_nursery() as nursery:
+            for port in ports:
+                path.write_text(QUIET + section(port, provider) + account(provider))
+                nursery.start_soon(proxy.reload)
+                await trio.sleep(0)
+        assert [port for _, _, port in proxy.addresses] == ports[-1:]

@@ -35,7 +35,7 @@ def test_there_is_something_to_hear() -> None:
 def test_all_listeners_hear_everything_in_their_order(name: str) -> None:
     heard: list[tuple[object, ...]] = []
     arguments = arguments_of(name)
-    audience = Audiences(Recording(heard, "first"), Recording(heard, "second"))  # type: ignore[arg-type]
+    audience = Audiences(Recording(heard, "first"), Recording(heard, "second"))
     getattr(audience, name)(*arguments)
     assert heard == [("first", name, *arguments), ("second", name, *arguments)]
 

@@ -30,6 +30,9 @@ oauth2_scope = mail
 oauth2_flow = client_credentials
 client_id = id
 client_secret = secret
+
+[emailproxy]
+console_listen = off
 """
 
 

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import trio
 import trustme
 
+from emailproxy.activation import Inherited
 from emailproxy.audience import Nobody
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
@@ -341,3 +342,54 @@ async def test_a_thousand_reloads_keep_nothing() -> None:
         await trio.testing.wait_all_tasks_blocked()
         assert not listeners._stopped
         assert not accepting.child_tasks
+
+
+async def test_a_socket_that_was_bound_already_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        inherited = Inherited([(SERVER.section, held.dup())])
+        async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+            listeners = ListenerSet(services(), Scratch(), sessions, accepting, inherited)
+            for _ in range(2):  # a reload that brings it back gets the same one
+                await listeners.apply([SERVER])
+                assert [port for _, _, port in listeners.addresses] == [held.getsockname()[1]]
+                stream = await trio.open_tcp_stream("127.0.0.1", held.getsockname()[1])
+                assert (await stream.receive_some()).startswith(b"* OK")
+                await stream.aclose()
+                await listeners.apply([])
+            sessions.cancel_scope.cancel()
+            accepting.cancel_scope.cancel()
+        inherited.close()
+
+
+async def test_certificates_are_read_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    ca = trustme.CA()
+    paths = {}
+    for name, host in (("old", "old.example.com"), ("new", "new.example.com")):
+        paths[name] = ca.issue_cert(host).private_key_and_cert_chain_pem.bytes()
+    path = tmp_path / "both.pem"
+    path.write_bytes(paths["old"])
+    server = replace(SERVER, local_certificate_path=path)
+
+    async def name_seen() -> str:
+        port = listeners.addresses[0][2]
+        context = ssl.create_default_context()
+        ca.configure_trust(context)
+        context.check_hostname = False
+        async with await trio.open_ssl_over_tcp_stream("127.0.0.1", port, ssl_context=context) as stream:
+            await stream.do_handshake()
+            found: dict[str, Any] = stream.getpeercert()
+        return str(found["subjectAltName"][0][1])
+
+    async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+        listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+        await listeners.apply([server])
+        assert await name_seen() == "old.example.com"
+        path.write_text("half a cert")
+        await listeners.renew()
+        assert "local_certificate_path cannot be used" in caplog.text
+        assert await name_seen() == "old.example.com"
+        path.write_bytes(paths["new"])
+        await listeners.renew()
+        assert await name_seen() == "new.example.com"
+        sessions.cancel_scope.cancel()
+        accepting.cancel_scope.cancel()

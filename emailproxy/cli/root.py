@@ -9,12 +9,14 @@ import click
 import trio
 
 from emailproxy import __version__
+from emailproxy.activation import Inherited
 from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit
 from emailproxy.console.running import ConsoleMissingError
 from emailproxy.logs import set_up
 from emailproxy.store.base import StoreError
+from emailproxy.systemd import ServiceManager
 
 __all__ = ["cli"]
 
@@ -96,7 +98,12 @@ def cli(
     except OSError as error:
         raise click.UsageError(f"--log-file {log_file}: {error.strerror}; choose a path that can be written") from None
     options = Options(cache_store=cache_store, external_auth=external_auth, local_server_auth=local_server_auth)
-    proxy = Proxy(configuration(config_file), options)
+    proxy = Proxy(
+        configuration(config_file),
+        options,
+        manager=ServiceManager.of_environment(),
+        inherited=Inherited.of_environment(),
+    )
     context.exit(trio.run(_serve, proxy, level))
 
 

@@ -32,7 +32,8 @@ def read_channel(reader: Reader) -> Channel:
     written = reader.text("console_listen") is not None
     listen = _place(reader, "console_listen") if written else DEFAULT_PLACE
     secured = check_pair(reader, "console_certificate_path", "console_key_path")
-    if listen is not None and listen.path is None and not secured and not is_loopback(listen.host):
+    plain = reader.text("console_certificate_path") is None or reader.placeholder("console_certificate_path")
+    if listen is not None and listen.path is None and plain and not is_loopback(listen.host):
         reader.fault(
             "console_listen",
             f"{listen.host} is not this machine alone, and without TLS everybody on the way reads the token",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,11 +18,15 @@ from emailproxy.secret import Secret
 
 __all__ = [
     "Account",
+    "ClientCertificates",
     "Config",
+    "DefaultAccount",
     "Fault",
     "MailProtocol",
     "MailServer",
+    "Network",
     "RefreshTokens",
+    "ReloadOnChange",
     "SealedSecret",
     "Server",
     "Settings",
@@ -74,6 +79,29 @@ class MailServer:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Whose certificates let mail clients in, and into which accounts."""
+
+    authority: Path | Fetched
+    """The CAs that sign them, and maybe their revocation lists."""
+    required: bool = False
+    """Whether a client without one is turned away."""
+    accounts: tuple[tuple[str, str], ...] = ()
+    """The account of a certificate by ``sha256:FINGERPRINT`` or by a name in it, folded; others name theirs."""
+
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultAccount:
+    """As whom those send mail that are in a network and do not log in."""
+
+    network: Network
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
     """One local port and the mail server it stands for, if it is always the same."""
 
@@ -101,6 +129,10 @@ class Server:
     """Whether a mail client may bring an access token of its own, which the mail server then judges."""
     auth_mechanisms: tuple[str, ...] = ()
     """Offered besides PLAIN and LOGIN: ``SCRAM-SHA-256``, ``CRAM-MD5``."""
+    client_certificates: ClientCertificates | None = None
+    """Whose certificates let mail clients in."""
+    default_accounts: tuple[DefaultAccount, ...] = ()
+    """SMTP: who may send without a login, the narrowest network first."""
 
     @property
     def mail_server(self) -> MailServer | None:
@@ -108,6 +140,17 @@ class Server:
         if self.server_address is None or self.server_port is None:
             return None
         return MailServer(self.protocol, self.server_address, self.server_port, self.server_starttls, self.sasl_ir)
+
+    def default_account(self, host: str) -> str | None:
+        """As whom a client at the address `host` sends mail without a login; None: not at all."""
+        if not self.default_accounts:
+            return None
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        mapped = address.ipv4_mapped if address.version == 6 else None
+        return next((each.account for each in self.default_accounts if (mapped or address) in each.network), None)
 
     @property
     def local_tls(self) -> bool:
@@ -209,6 +252,16 @@ class Account:
         return replace(self, name=name)
 
 
+class ReloadOnChange(enum.Enum):
+    """Which files are watched, so that a change needs no signal."""
+
+    NOTHING = "False"
+    CERTIFICATES = "certificates"
+    """Those of the listeners are read again when they change; the configuration is not."""
+    EVERYTHING = "True"
+    """The configuration too, and the files that it refers to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The ``[emailproxy]`` section."""
@@ -224,6 +277,7 @@ class Settings:
     """Seconds that live sessions get when the proxy stops."""
     drain_grace: float = 5.0
     """Of these, the seconds after which a session with nothing under way is told goodbye."""
+    reload_on_change: ReloadOnChange = ReloadOnChange.CERTIFICATES
     secret_lifetime: float = 900.0
     """Seconds that what a reference led to is used without asking again."""
     seal_key: SealKey | None = None

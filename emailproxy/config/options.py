@@ -26,12 +26,13 @@ PLACEHOLDER: Final = "*** your"
 
 CONTENT: Final = frozenset(
     {
-        "local_certificate_path",
-        "local_key_path",
-        "jwt_certificate_path",
-        "jwt_key_path",
+        "client_ca_path",
         "console_certificate_path",
         "console_key_path",
+        "jwt_certificate_path",
+        "jwt_key_path",
+        "local_certificate_path",
+        "local_key_path",
     }
 )
 """Options that name a file; a reference in their place leads to what the file would hold."""

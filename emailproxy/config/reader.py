@@ -107,7 +107,11 @@ def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
         findings.warn(None, None, "there is no account, so nobody can log in", "add a section named by a mail address")
     if findings.faults:
         raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
-    return Config(path, servers, accounts, templates, settings, elsewhere.uses, tuple(findings.warnings))
+    config = Config(path, servers, accounts, templates, settings, elsewhere.uses, tuple(findings.warnings))
+    _check_default_accounts(config, findings)
+    if findings.faults:
+        raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
+    return config
 
 
 def _given(sections: Mapping[str, Section]) -> frozenset[str]:
@@ -130,6 +134,17 @@ def _warn_of_sealing(accounts: Iterable[Account], findings: Findings) -> None:
             f"has no effect where client_secret is a reference: [{named[0]}]{more}",
             "nothing needs to be done: a reference is never sealed, nor removed from this file",
         )
+
+
+def _check_default_accounts(config: Config, findings: Findings) -> None:
+    """Name those that are no accounts: a device would find out, and nobody would look."""
+    for server in config.servers:
+        for each in server.default_accounts:
+            if config.account(each.account) is None:
+                shown = each.account if each.account.isprintable() else "it"
+                findings.fault(
+                    server.section, "default_account", f"there is no account {shown}", "add it, or correct its name"
+                )
 
 
 def _check_seal_key(servers: Iterable[Server], findings: Findings) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from emailproxy.config.certificates import check_pair
+from emailproxy.config.client_certificates import CERTIFICATE_OPTIONS, read_client_certificates
+from emailproxy.config.default_accounts import read_default_accounts
 from emailproxy.config.mechanisms import read_auth_mechanisms
 from emailproxy.config.model import MailProtocol, Server
 from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback
@@ -32,6 +34,8 @@ SERVER_OPTIONS: Final = frozenset(
         "provider",
         "pass_tokens",
         "auth_mechanisms",
+        *CERTIFICATE_OPTIONS,
+        "default_account",
     }
 )
 # Explanations that files of the classic proxy carry in any section.
@@ -135,6 +139,8 @@ def _read_server(
             "write local_address = localhost, or add local_certificate_path and local_key_path",
         )
     mechanisms = read_auth_mechanisms(reader)
+    client_certificates = read_client_certificates(reader)
+    default_accounts = read_default_accounts(reader, protocol)
     if len(findings.faults) > before:
         return None
     return Server(
@@ -152,12 +158,18 @@ def _read_server(
         sasl_ir=reader.choice("sasl_ir", ("auto", "never")) == "auto",
         pass_tokens=reader.boolean("pass_tokens"),
         auth_mechanisms=mechanisms,
+        client_certificates=client_certificates,
+        default_accounts=default_accounts,
     )
 
 
 def needs_managed_accounts(server: Server) -> str | None:
     """The option of `server` that lets in otherwise than by a password that is sent; None: it has none."""
-    return "auth_mechanisms" if server.auth_mechanisms else None
+    if server.auth_mechanisms:
+        return "auth_mechanisms"
+    if server.client_certificates is not None:
+        return "client_ca_path"
+    return "default_account" if server.default_accounts else None
 
 
 def _read_mail_server(reader: Reader) -> tuple[str | None, int | None]:

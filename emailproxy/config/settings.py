@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from emailproxy.config.console import CONSOLE_OPTIONS, read_channel
-from emailproxy.config.model import Settings
+from emailproxy.config.model import ReloadOnChange, Settings
 from emailproxy.config.notifying import read_notify_command, read_notify_url
 from emailproxy.config.options import Findings, Option, Reader
 from emailproxy.config.sealing import read_seal_key
@@ -43,6 +43,7 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
         login_wait=reader.seconds("login_wait", default.login_wait),
         drain=reader.seconds("drain", default.drain) or 0.0,
         drain_grace=reader.seconds("drain_grace", default.drain_grace) or 0.0,
+        reload_on_change=_read_reload_on_change(reader),
         secret_lifetime=reader.seconds("secret_lifetime", default.secret_lifetime) or 0.0,
         seal_key=read_seal_key(reader, "seal_key"),
         seal_key_previous=read_seal_key(reader, "seal_key_previous"),
@@ -55,3 +56,10 @@ def read_settings(sections: Mapping[str, Section], findings: Findings) -> Settin
             "max_connections_per_address", default.max_connections_per_address, least=1
         ),
     )
+
+
+def _read_reload_on_change(reader: Reader) -> ReloadOnChange:
+    if (reader.text("reload_on_change") or "certificates").lower() == "certificates":
+        return ReloadOnChange.CERTIFICATES
+    everything = reader.boolean("reload_on_change", remedy="write True, False or certificates")
+    return ReloadOnChange.EVERYTHING if everything else ReloadOnChange.NOTHING

@@ -256,6 +256,7 @@ def _configuration(provider: Provider, ports: _Ports) -> str:
         f"[{protocol}-{port}]\nserver_address = {provider.host}\nserver_port = {upstream}\nlocal_address = 127.0.0.1\n"
         for protocol, port, upstream in servers
     ]
+    sections.append("[emailproxy]\nconsole_listen = off\n")  # its address is one, and somebody's own proxy may have it
     sections.append(
         f"[{addresses['user']}]\n"
         f"permission_url = {provider.authorization_url}\n"

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from emailproxy.failures import Failure
 from emailproxy.protocols.proofs import Proof
 from emailproxy.secret import Secret
+
+if TYPE_CHECKING:  # exchanges are made of these events
+    from emailproxy.protocols.exchanges import Exchanges
 
 __all__ = [
     "NEED_DATA",
@@ -36,6 +39,7 @@ __all__ = [
     "LoggedIn",
     "LoggedOut",
     "LoginRefused",
+    "MailReceived",
     "NeedData",
     "ProofReceived",
     "StartTls",
@@ -112,6 +116,14 @@ class ProofReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class MailReceived:
+    """SMTP: the client wants to send mail without a login; only where it may. Answered in the same ways.
+
+    After `Downstream.accept` its command is the first of what is left over for the server.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
     """The client has seen what `Downstream.confirm` said; the login goes on and is answered in the same ways."""
 
@@ -155,6 +167,7 @@ DownstreamEvent = (
     | TokenReceived
     | ProofReceived
     | Confirmed
+    | MailReceived
     | StartTls
     | LoggedOut
     | CommandRefused
@@ -238,6 +251,10 @@ class Downstream(Protocol):
 
     def secured(self) -> None:
         """The TLS handshake that `StartTls` asked for is done."""
+        ...
+
+    def offer(self, exchanges: Exchanges) -> None:
+        """Offer these mechanisms from now on, besides passwords and tokens, in place of those given before."""
         ...
 
     def confirm(self, final: bytes) -> None:

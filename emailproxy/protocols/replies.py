@@ -9,7 +9,7 @@ from typing import Final
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.protocols.wording import printable
 
-__all__ = ["CODES", "Codes", "imap_bye", "imap_no", "pop3_err", "smtp_goodbye", "smtp_reply", "told"]
+__all__ = ["CODES", "Codes", "imap_bye", "imap_no", "pop3_err", "smtp_goodbye", "smtp_no_mail", "smtp_reply", "told"]
 
 MAX_TEXT: Final = 400
 """Characters of a sentence: with codes and reference it stays below the 512 octets of a POP3 or SMTP reply line."""
@@ -63,6 +63,12 @@ def pop3_err(kind: FailureKind, text: str) -> bytes:
 def smtp_reply(kind: FailureKind, text: str) -> bytes:
     """An answer to a command."""
     return f"{CODES[kind].smtp} {text}\r\n".encode()
+
+
+def smtp_no_mail(kind: FailureKind, text: str) -> bytes:
+    """An answer to MAIL: the codes of a failed login belong to AUTH (RFC 4954, section 6; RFC 5321, 4.2.3)."""
+    codes = {FailureKind.TEMPORARY: "451 4.7.0", FailureKind.WRONG_CREDENTIALS: "530 5.7.0"}
+    return f"{codes.get(kind, CODES[kind].smtp)} {text}\r\n".encode()
 
 
 def smtp_goodbye(kind: FailureKind, text: str) -> bytes:

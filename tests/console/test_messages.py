@@ -23,7 +23,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     if hint is float:
         return st.floats(allow_nan=False, allow_infinity=False)
     if is_dataclass(hint):
-        return st.builds(hint, **{name: values(each) for name, each in messages._hints(hint).items()})
+        kind: Any = hint
+        return st.builds(kind, **{name: values(each) for name, each in messages._hints(kind).items()})
     if get_origin(hint) is tuple and inner[-1] is Ellipsis:
         return st.lists(values(inner[0]), max_size=3).map(tuple)
     if get_origin(hint) is tuple:

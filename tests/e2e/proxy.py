@@ -120,7 +120,8 @@ class Proxy:
         self.path = folder / "emailproxy.config"
         self.listeners = list(plain_listeners() if listeners is None else listeners)
         self.accounts = {name: dict(options) for name, options in accounts.items()}
-        self.settings = dict(settings or {})
+        # Tests that want a console say where: its default address is one, and they run side by side.
+        self.settings = {"console_listen": "off"} | dict(settings or {})
         self.process: Process | None = None
         self._starts = 0
         self.write()

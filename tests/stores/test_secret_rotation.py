@@ -36,6 +36,9 @@ T = TypeVar("T")
 PASSWORD = "the-mail-p4ssword"
 
 CONFIG = """\
+[emailproxy]
+console_listen = off
+
 [IMAP-{port}]
 local_address = 127.0.0.1
 local_certificate_path = azure:office/secrets/certificate{query}

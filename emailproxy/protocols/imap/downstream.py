@@ -97,8 +97,8 @@ class DownstreamImap:
             pass_tokens: whether to offer mechanisms for a token of the client's own.
             exchanges: further mechanisms to offer.
         """
-        self._mechanisms = (*SERVER_MECHANISMS, *(bearer.TOKEN_MECHANISMS if pass_tokens else ()), *exchanges)
-        self._exchanges = exchanges
+        self._passing = bearer.TOKEN_MECHANISMS if pass_tokens else ()
+        self.offer(exchanges)
         self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
@@ -161,6 +161,11 @@ class DownstreamImap:
         self._starttls = False
         self._client_id = None  # RFC 9051, 6.2.1: forget what the client said before
         self._state = _State.LINE
+
+    def offer(self, exchanges: Exchanges) -> None:
+        """See `Downstream.offer`."""
+        self._exchanges = exchanges
+        self._mechanisms = (*SERVER_MECHANISMS, *self._passing, *exchanges)
 
     def confirm(self, final: bytes) -> None:
         """See `Downstream.confirm`."""

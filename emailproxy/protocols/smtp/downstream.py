@@ -22,6 +22,7 @@ from emailproxy.protocols.events import (
     DownstreamEvent,
     LoggedIn,
     LoggedOut,
+    MailReceived,
     ProofReceived,
     StartTls,
     TokenCredentials,
@@ -73,6 +74,7 @@ class DownstreamSmtp:
         hostname: str,
         pass_tokens: bool = False,
         exchanges: Exchanges = MappingProxyType({}),
+        without_login: bool = False,
     ) -> None:
         """Greet.
 
@@ -82,9 +84,10 @@ class DownstreamSmtp:
             hostname: what we call ourselves in the greeting and in the answer to EHLO.
             pass_tokens: whether to offer mechanisms for a token of the client's own.
             exchanges: further mechanisms to offer.
+            without_login: whether the client may send mail without one.
         """
-        self._mechanisms = (*SERVER_MECHANISMS, *(bearer.TOKEN_MECHANISMS if pass_tokens else ()), *exchanges)
-        self._exchanges = exchanges
+        self._passing = bearer.TOKEN_MECHANISMS if pass_tokens else ()
+        self.offer(exchanges)
         self._max_line = bearer.MAX_COMMAND if pass_tokens else MAX_LINE
         self._offered = capabilities
         self._starttls = starttls
@@ -100,6 +103,8 @@ class DownstreamSmtp:
         self._client_name: str | None = None
         self._exchange: bearer.Exchange | None = None
         self._verdict = b""
+        self._without_login = without_login
+        self._mail = b""
         self._reply("220", f"{self._hostname} ESMTP emailproxy ready")
 
     # --- the driver's side ---
@@ -148,6 +153,11 @@ class DownstreamSmtp:
         self._client_name = None
         self._state = _State.COMMAND
 
+    def offer(self, exchanges: Exchanges) -> None:
+        """See `Downstream.offer`."""
+        self._exchanges = exchanges
+        self._mechanisms = (*SERVER_MECHANISMS, *self._passing, *exchanges)
+
     def confirm(self, final: bytes) -> None:
         """See `Downstream.confirm`."""
         assert self._state is _State.ANSWER, self._state
@@ -157,14 +167,18 @@ class DownstreamSmtp:
     def accept(self, logged_in: LoggedIn) -> None:
         """See `Downstream.accept`."""
         assert self._state is _State.ANSWER, self._state
-        lines = [printable(line) for line in logged_in.lines if line]
-        self._reply("235", *(lines or ["2.7.0 Authentication successful"]))
+        if not self._mail:  # else the server answers that
+            lines = [printable(line) for line in logged_in.lines if line]
+            self._reply("235", *(lines or ["2.7.0 Authentication successful"]))
         self._state = _State.RELAY
 
     def refuse(self, failure: Failure) -> None:
         """See `Downstream.refuse`."""
         assert self._state is _State.ANSWER, self._state
         verdict = replies.smtp_reply(failure.kind, replies.told(failure))
+        if self._mail:
+            self._mail = b""
+            verdict = replies.smtp_no_mail(failure.kind, replies.told(failure))
         if isinstance(self._exchange, bearer.BearerExchange) and failure.kind is FailureKind.WRONG_CREDENTIALS:
             self._out += b"334 %b\r\n" % self._exchange.error.text
             self._verdict = verdict
@@ -194,7 +208,7 @@ class DownstreamSmtp:
     @property
     def trailing_data(self) -> bytes:
         """See `Downstream.trailing_data`."""
-        return self._in.rest() if self._state is _State.RELAY else b""
+        return self._mail + self._in.rest() if self._state is _State.RELAY else b""
 
     # --- one handler per state ---
 
@@ -218,6 +232,10 @@ class DownstreamSmtp:
         handler = self._COMMANDS.get(verb)
         if handler is not None:
             return handler(self, argument.strip(b" \t"))
+        if verb == b"MAIL" and self._without_login and self._introduced:
+            self._mail = line + b"\r\n"
+            self._state = _State.ANSWER
+            return MailReceived()
         if verb in _NEED_LOGIN:
             return self._no(verb.decode(), "530", "5.7.0 Authentication required")
         return self._no(_UNKNOWN, "500", "5.5.1 Unknown command")
