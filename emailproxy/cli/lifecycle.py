@@ -10,10 +10,10 @@ import click
 from emailproxy.cli.amounts import counted
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.reaching import Where, reach, run, where_options
+from emailproxy.cli.reaching import Where, ended, reach, run, where_options
 from emailproxy.remote.calls import ask
 from emailproxy.remote.ending import await_end
-from emailproxy.remote.errors import AnswerError
+from emailproxy.remote.errors import AnswerError, RemoteError
 
 __all__ = ["drain", "reload"]
 
@@ -45,6 +45,8 @@ def reload(flags: Flags, *, as_json: bool, where: Where) -> None:
         if not isinstance(faults, list):
             end(Exit.FAILED, *([] if as_json else [error]))
         end(Exit.CONFIGURATION, *([] if as_json else [*faults, error]))
+    except RemoteError as error:
+        ended(error, flags)
     if as_json:
         click.echo(json.dumps(dict(answer), indent=2))
         return

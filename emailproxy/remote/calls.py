@@ -9,9 +9,9 @@ from typing import Any, Final
 import httpx2
 import trio
 
-from emailproxy.console.messages import MAX_MESSAGE, MessageError, Snapshot, decode
+from emailproxy.console.messages import MAX_MESSAGE, MessageError, Snapshot, snapshot_in
 from emailproxy.oauth.foreign import foreign
-from emailproxy.remote.errors import AnswerError, NotRunningError, RefusedError, RemoteError
+from emailproxy.remote.errors import AnswerError, LostError, NotRunningError, RefusedError, RemoteError
 from emailproxy.remote.place import ConsolePlace
 
 __all__ = ["ANSWER_SECONDS", "ask", "snapshot"]
@@ -44,13 +44,13 @@ async def ask(place: ConsolePlace, path: str, fields: Mapping[str, object] | Non
 async def snapshot(place: ConsolePlace) -> Snapshot:
     """Everything that is so now. Raises as `ask`."""
     response = await _exchange(place, "GET", "/api/snapshot", None)
+    answer = _object(place, response)
+    if not response.is_success:
+        raise RemoteError(f"{place} is no console of an emailproxy (HTTP status {response.status_code})")
     try:
-        message = decode(response.content).message if response.is_success else None
+        return snapshot_in(answer)
     except MessageError as error:
         raise RemoteError(f"{place} is no console of this version: {error}") from None
-    if not isinstance(message, Snapshot):
-        raise RemoteError(f"{place} is no console of an emailproxy (HTTP status {response.status_code})")
-    return message
 
 
 async def _exchange(
@@ -72,7 +72,7 @@ async def _exchange(
             except httpx2.ConnectError as error:
                 raise NotRunningError(f"no proxy answers at {place}: {foreign(error)}") from None
             except httpx2.HTTPError as error:
-                raise RemoteError(f"{place}: {foreign(error) or type(error).__name__}") from None
+                raise LostError(f"{place}: {foreign(error) or type(error).__name__}") from None
         if patience.cancelled_caught:
             raise RemoteError(f"{place} has not answered within {ANSWER_SECONDS:g} s")
     if response.status_code == httpx2.codes.UNAUTHORIZED:

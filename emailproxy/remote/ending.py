@@ -7,7 +7,7 @@ from typing import Final
 import trio
 
 from emailproxy.remote.calls import snapshot
-from emailproxy.remote.errors import NotRunningError, RefusedError
+from emailproxy.remote.errors import LostError, NotRunningError, RefusedError
 from emailproxy.remote.place import ConsolePlace
 
 __all__ = ["await_end"]
@@ -28,6 +28,9 @@ async def await_end(place: ConsolePlace) -> None:
             proxy = (await snapshot(place)).proxy
         except (NotRunningError, RefusedError):
             return
+        except LostError:  # it is ending at this moment
+            await trio.sleep(PAUSE)
+            continue
         if pid not in (None, proxy.pid):
             return
         pid = proxy.pid

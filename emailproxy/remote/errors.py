@@ -7,7 +7,15 @@ from typing import Any
 
 from emailproxy.failures import ProxyError
 
-__all__ = ["AnswerError", "BadAddressError", "MissingExtraError", "NotRunningError", "RefusedError", "RemoteError"]
+__all__ = [
+    "AnswerError",
+    "BadAddressError",
+    "LostError",
+    "MissingExtraError",
+    "NotRunningError",
+    "RefusedError",
+    "RemoteError",
+]
 
 
 class RemoteError(ProxyError):
@@ -20,6 +28,10 @@ class BadAddressError(RemoteError):
 
 class NotRunningError(RemoteError):
     """Nobody answers: no proxy runs there, or it has no console."""
+
+
+class LostError(RemoteError):
+    """The connection ended before there was an answer."""
 
 
 class RefusedError(RemoteError):
