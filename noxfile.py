@@ -22,7 +22,7 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
-UNIT = ("--ignore=tests/e2e", "--ignore=tests/stores", "-n", "auto")
+UNIT = ("--ignore=tests/browser", "--ignore=tests/e2e", "--ignore=tests/stores", "-n", "auto")
 """Unit tests are all but these, which need servers, emulators or SDKs."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
@@ -150,6 +150,13 @@ def e2e(session: nox.Session) -> None:
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
     session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The console page in headless Chromium; EMAILPROXY_PICTURES=1 makes the documentation's pictures anew."""
+    session.install("-e", ".[demo,console]", *groups("browser"))
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session

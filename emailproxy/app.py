@@ -193,9 +193,14 @@ class Proxy:
                 records=records,
                 broker=broker,
                 consents=consents,
+                faults=lambda: self._faults,
+                listening=lambda: self.addresses,
+                draining=self._stopping.is_set,
             )
-            console = self._console = Console(sight, self.reload, self.stop, background)
-            audience = self._audience = Audiences(self._audience, console.hub)
+            audience = Audiences(self._audience)
+            console = self._console = Console(sight, self.reload, self.stop, background, audience.add)
+            audience.add(console.hub)
+            self._audience = audience
             scratch = Scratch()
             upstreams = UpstreamServers(UpstreamTls(), scratch)
             services = Services(lambda: self._config, broker, upstreams, Throttle(), audience)

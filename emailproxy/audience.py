@@ -160,6 +160,10 @@ class Audiences:
     def __init__(self, *members: Audience) -> None:
         self._members = members
 
+    def add(self, member: Audience) -> None:
+        """From now on tell `member` too."""
+        self._members += (member,)
+
     def session_opened(self, session: LiveSession) -> None:
         """See `Audience`."""
         for member in self._members:

@@ -22,7 +22,9 @@ from emailproxy.activation import Inherited
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
 from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.introduction import introduced, is_trusted
 from emailproxy.login import Services
+from emailproxy.protocols.proxy_header import ProxyHeaderError
 from emailproxy.references.base import Fetched
 from emailproxy.secret import Secret
 from emailproxy.session import Session, goodbye
@@ -81,6 +83,7 @@ class Listener:
         self._sessions: set[Session] = set()
         self._by_address: Counter[str] = Counter()
         self._complained = -math.inf
+        self._unknown = 0  # connections of which a load balancer has not said yet whose they are
 
     @property
     def sessions(self) -> frozenset[Session]:
@@ -195,7 +198,7 @@ class Listener:
                         raise
                 else:
                     # A socket for both families, which only somebody else binds, shows IPv4 addresses as IPv6 ones.
-                    self._admit(client, (address[0].removeprefix("::ffff:"), address[1]))
+                    self._receive(client, (address[0].removeprefix("::ffff:"), address[1]))
             else:
                 await trio.lowlevel.checkpoint()
 
@@ -206,13 +209,41 @@ class Listener:
             self._complained = now
             log.error("%s cannot accept: %s; raise the limit of open files", self.server.section, error.strerror)
 
+    def _receive(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Start a session with whoever connected, or with the client that a load balancer introduces."""
+        sock.setblocking(False)
+        if not self.server.proxy_protocol_from:
+            self._admit(sock, address)
+        elif not is_trusted(address[0], self.server.proxy_protocol_from):
+            log.warning(
+                "%s refused a connection from %s: it is none of proxy_protocol_from", self.server.section, address[0]
+            )
+            sock.close()
+        else:
+            self._unknown += 1
+            self._nursery.start_soon(self._introduce, sock, address)
+
+    async def _introduce(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        client = None
+        try:
+            client = await introduced(sock, address)
+        except ProxyHeaderError as error:
+            log.warning("%s refused a connection from the load balancer %s: %s", self.server.section, address[0], error)
+        except OSError as error:  # so do balancers that only look whether the port is open
+            log.debug("%s: the load balancer %s: %s", self.server.section, address[0], error)
+        finally:
+            self._unknown -= 1
+            if client is None:
+                sock.close()
+        if client is not None:
+            self._admit(sock, client)
+
     def _admit(self, sock: socket.socket, address: tuple[str, int]) -> None:
         """Start a session, or refuse when there are too many."""
-        sock.setblocking(False)
         settings = self._services.config().settings
         host = address[0]
         reason = None
-        if len(self._sessions) >= settings.max_connections:
+        if len(self._sessions) + self._unknown >= settings.max_connections:
             reason = f"{settings.max_connections} connections of this listener (max_connections)"
         elif self._by_address[host] >= settings.max_connections_per_address and not _is_loopback(host):
             reason = f"{settings.max_connections_per_address} connections from {host} (max_connections_per_address)"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 import trio
 
@@ -466,3 +467,33 @@ async def test_reloads_wait_for_each_other(tmp_path: Path, provider: Provider, f
                 nursery.start_soon(proxy.reload)
                 await trio.sleep(0)
         assert [port for _, _, port in proxy.addresses] == ports[-1:]
+
+
+async def test_metrics_and_health_of_a_running_proxy(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+    path, port, operations = tmp_path / "emailproxy.config", free_port(), free_port()
+    options = f"[emailproxy]\nconsole_listen = off\nmetrics_listen = 127.0.0.1:{operations}\n"
+    path.write_text(options + section(port, provider) + account(provider))
+    url = f"http://127.0.0.1:{operations}"
+    async with running(path) as proxy, httpx2.AsyncClient(base_url=url) as client:
+        mail = await Client.connect(port)
+        assert (await mail.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        with trio.fail_after(5):
+            while (answer := await client.get("/readyz")).status_code != 200:
+                await trio.sleep(0.02)
+        assert answer.json()["checks"]["listeners"]["reason"] == "1 of 1 are bound"
+        assert (await client.get("/livez")).json()["live"] is True
+        text = (await client.get("/metrics")).text
+        for line in (
+            'emailproxy_logins_total{account_class="compatible",outcome="ok",protocol="imap"} 1.0',
+            'emailproxy_sessions{protocol="imap",state="relay"} 1.0',
+            'emailproxy_token_requests_total{code="ok",grant="client_credentials"} 1.0',
+            f'emailproxy_listener_up{{listener="IMAP-{port}"}} 1.0',
+        ):
+            assert line in text.splitlines()
+        assert USER not in text
+        proxy.stop()
+        await trio.testing.wait_all_tasks_blocked()
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["draining"]["ok"]) == (503, False)
+        assert (await client.get("/livez")).status_code == 200
+        await mail.stream.aclose()

@@ -133,6 +133,8 @@ class Server:
     """Whose certificates let mail clients in."""
     default_accounts: tuple[DefaultAccount, ...] = ()
     """SMTP: who may send without a login, the narrowest network first."""
+    proxy_protocol_from: tuple[Network, ...] = ()
+    """Where load balancers are, which introduce their clients by a header; empty: clients come by themselves."""
 
     @property
     def mail_server(self) -> MailServer | None:

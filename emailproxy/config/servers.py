@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from emailproxy.config.balancers import BALANCER_OPTIONS, read_balancers
 from emailproxy.config.certificates import check_pair
 from emailproxy.config.client_certificates import CERTIFICATE_OPTIONS, read_client_certificates
 from emailproxy.config.default_accounts import read_default_accounts
@@ -36,6 +37,7 @@ SERVER_OPTIONS: Final = frozenset(
         "auth_mechanisms",
         *CERTIFICATE_OPTIONS,
         "default_account",
+        *BALANCER_OPTIONS,
     }
 )
 # Explanations that files of the classic proxy carry in any section.
@@ -141,6 +143,7 @@ def _read_server(
     mechanisms = read_auth_mechanisms(reader)
     client_certificates = read_client_certificates(reader)
     default_accounts = read_default_accounts(reader, protocol)
+    balancers = read_balancers(reader)
     if len(findings.faults) > before:
         return None
     return Server(
@@ -160,6 +163,7 @@ def _read_server(
         auth_mechanisms=mechanisms,
         client_certificates=client_certificates,
         default_accounts=default_accounts,
+        proxy_protocol_from=balancers,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -13,6 +14,9 @@ from emailproxy.console.messages import Message, Snapshot
 from emailproxy.oauth.consent import Consents
 from emailproxy.oauth.tokens import TokenBroker
 from emailproxy.store.cached import CachedStore
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 __all__ = ["Context"]
 
@@ -38,3 +42,5 @@ class Context:
     """Says a message of one's own (a doctor's step) to everybody who watches. Never waits."""
     tasks: trio.Nursery
     """Where what goes on behind an answer runs: an authorisation, an examination. Ends with the proxy."""
+    operations: Callable[[], Sequence[BaseRoute]] = tuple
+    """Answers what is open to everybody: health and metrics."""

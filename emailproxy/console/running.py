@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from emailproxy.audience import Audience
 from emailproxy.config import Config, Fault
 from emailproxy.config.channel import Channel, Place
 from emailproxy.config.options import is_loopback
@@ -32,6 +33,7 @@ from emailproxy.references.base import Fetched
 from emailproxy.tls import downstream_context
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
     from emailproxy.console.access import Access
@@ -40,7 +42,7 @@ __all__ = ["Console", "ConsoleMissingError", "is_installed", "require_installed"
 
 log = logging.getLogger("emailproxy.console")
 
-_NEEDED: Final = ("starlette", "hypercorn")
+_NEEDED: Final = ("starlette", "hypercorn", "prometheus_client")
 
 
 class ConsoleMissingError(ProxyError):
@@ -79,6 +81,7 @@ class Console:
         reload: reads the configuration again, which may end the console's connections, and `apply` this one.
         stop: begins to drain; called again: ends at once.
         tasks: where the console runs, and what goes on behind an answer; ends last of all.
+        join: lets an audience hear what happens from now on.
 
     Attributes:
         hub: the audience that tells watchers.
@@ -90,7 +93,11 @@ class Console:
         reload: Callable[[], Awaitable[tuple[Fault, ...]]],
         stop: Callable[[], None],
         tasks: trio.Nursery,
+        join: Callable[[Audience], None],
     ) -> None:
+        self._sight = sight
+        self._join = join
+        self._operation_routes: list[BaseRoute] = []
         self._scene = Scene(sight, time.time, trio.current_time)
         self._hub = self.hub = Hub(self._scene, sight.records)
         self._reload = reload
@@ -105,6 +112,7 @@ class Console:
             snapshot=self._hub.snapshot,
             publish=self._hub.publish,
             tasks=tasks,
+            operations=lambda: self._operation_routes,
         )
         self._applying = trio.Lock()
         self._channel: Channel | None = None
@@ -181,7 +189,10 @@ class Console:
         if self._operations is not None and (before is None or before.metrics != channel.metrics):
             await self._end(self._operations)
             self._operations = None
-        await self._hear(wanted=bound is not None or channel.metrics is not None)
+        wanted = bound is not None or channel.metrics is not None
+        await self._hear(wanted=wanted)
+        if wanted and not self._operation_routes:
+            self._count()
         if bound is not None:
             self._scene.addresses = tuple(str(place) for place in bound.addresses)
             self._main = await self._serve(bound, await self._application(config, channel), lambda: self._tls)
@@ -262,6 +273,17 @@ class Console:
         elif not wanted and self._hub_scope is not None:
             self._hub_scope.cancel()
             self._hub_scope = None
+
+    def _count(self) -> None:
+        """Begin to count what happens, and to know how we are. Once somebody may have asked, this goes on."""
+        from emailproxy.console.health import Health
+        from emailproxy.console.metrics import Metrics
+
+        metrics = Metrics(self._sight)
+        for server, host, port in self._sight.listening():
+            metrics.listener_bound(server, [(host, port)])
+        self._join(metrics)
+        self._operation_routes = [*Health(self._sight).routes(), *metrics.routes()]
 
     async def _serve(self, bound: Bound, app: ASGIApp, tls: Callable[[], ssl.SSLContext | None]) -> _Post:
         from emailproxy.console.serving import serve

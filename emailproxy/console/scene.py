@@ -14,7 +14,7 @@ from typing import Final
 
 from emailproxy import __version__
 from emailproxy.audience import LiveSession
-from emailproxy.config import Config, Server
+from emailproxy.config import Config, Fault, Server
 from emailproxy.config.certificates import certificate_ends
 from emailproxy.config.options import is_loopback, split_url
 from emailproxy.console import messages
@@ -45,6 +45,12 @@ class Sight:
     records: CachedStore
     broker: TokenBroker
     consents: Consents
+    faults: Callable[[], Sequence[Fault]] = tuple
+    """What was wrong with the configuration file when it was last read."""
+    listening: Callable[[], Sequence[tuple[Server, str, int]]] = tuple
+    """What is bound: the server it stands for, address and port."""
+    draining: Callable[[], bool] = bool
+    """Whether the proxy has been told to stop."""
 
 
 class Scene:

@@ -23,6 +23,7 @@ from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 from emailproxy import __version__
 from emailproxy.assertions.base import Statement
+from emailproxy.oauth.counting import OK, UNANSWERED, TokenRequests
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.refusals import DEVICE_ENDPOINT, TokenEndpointError, from_answer
 from emailproxy.secret import MASK, Secret
@@ -82,10 +83,15 @@ _Read = Callable[[httpx2.Response, list[str]], T]
 
 
 class TokenEndpoint:
-    """Asks token endpoints for tokens. Made by `open_endpoint`; shared by all accounts."""
+    """Asks token endpoints for tokens. Made by `open_endpoint`; shared by all accounts.
+
+    Attributes:
+        requests: what came of those so far.
+    """
 
     def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
         self._transport = transport
+        self.requests = TokenRequests()
         self._under_way = 0
         self._waiting = trio.lowlevel.ParkingLot()
 
@@ -106,7 +112,8 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.fetch_token(url, grant_type=grant_type, headers=headers, **parameters)
 
-        return await self._answered(client, ask, [parameters.get(name, "") for name in CREDENTIALS], _read)
+        secrets = [parameters.get(name, "") for name in CREDENTIALS]
+        return await self._answered(grant_type, client, ask, secrets, _read)
 
     async def device_authorization(
         self, url: str, client: ClientCredentials, parameters: Mapping[str, str]
@@ -123,7 +130,7 @@ class TokenEndpoint:
             for hook in session.compliance_hook["access_token_response"]:
                 hook(answer)
 
-        return await self._answered(client, ask, [], _read_device)
+        return await self._answered("device_authorization", client, ask, [], _read_device)
 
     async def refresh(self, url: str, client: ClientCredentials, refresh_token: Secret) -> TokenResponse:
         """Ask for a new access token (RFC 6749 section 6), with the scope that was granted.
@@ -135,13 +142,15 @@ class TokenEndpoint:
         async def ask(session: Any, headers: dict[str, str]) -> None:
             await session.refresh_token(url, refresh_token=refresh_token.reveal(), headers=headers)
 
-        return await self._answered(client, ask, [refresh_token.reveal()], _read)
+        return await self._answered("refresh_token", client, ask, [refresh_token.reveal()], _read)
 
-    async def _answered(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
+    async def _answered(
+        self, grant: str, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]
+    ) -> T:
         self._under_way += 1
         try:
             try:
-                return await self._patiently(client, ask, secrets, read)
+                return await self._patiently(grant, client, ask, secrets, read)
             except TokenEndpointError as error:
                 if error.code != "invalid_client" or client.renewed is None:
                     raise
@@ -149,19 +158,34 @@ class TokenEndpoint:
                 if other is None:
                     raise
             # Whoever authenticates in vain has not used up a code or a refresh token (RFC 6749 section 5.2).
-            return await self._patiently(other, ask, secrets, read)
+            return await self._patiently(grant, other, ask, secrets, read)
         finally:
             self._under_way -= 1
             self._waiting.unpark_all()
 
-    async def _patiently(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
+    async def _patiently(
+        self, grant: str, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]
+    ) -> T:
         try:
-            return await self._once(client, ask, secrets, read)
+            return await self._counted(grant, client, ask, secrets, read)
         except TokenEndpointError as error:
             if not error.retry:
                 raise
         await trio.sleep(RETRY_SECONDS)
-        return await self._once(client, ask, secrets, read)
+        return await self._counted(grant, client, ask, secrets, read)
+
+    async def _counted(self, grant: str, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
+        began, code = trio.current_time(), UNANSWERED
+        try:
+            response = await self._once(client, ask, secrets, read)
+            code = OK
+        except TokenEndpointError as error:
+            code = error.code or UNANSWERED
+            raise
+        else:
+            return response
+        finally:
+            self.requests.note(grant, code, trio.current_time() - began)
 
     async def _once(self, client: ClientCredentials, ask: _Ask, secrets: list[str], read: _Read[T]) -> T:
         granted: list[T] = []

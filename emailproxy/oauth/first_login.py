@@ -27,7 +27,7 @@ def check_first_login(login: Login, settings: Settings) -> None:
     if login.vouched or login.flow.interactive or login.flow.provider_checks_password or settings.trust_first_login:
         return
     server = login.server
-    if server is None or is_loopback(server.local_address or ""):
+    if server is None or (is_loopback(server.local_address or "") and not server.proxy_protocol_from):
         return
     account = login.account
     if account.client_secret is None and account.inherited_secret is not None:

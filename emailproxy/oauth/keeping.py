@@ -20,6 +20,7 @@ from typing import Final, Protocol
 import trio
 
 from emailproxy.config.model import RefreshTokens
+from emailproxy.oauth.counting import Holding
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.opened import Lease, Opened, lease_in
 from emailproxy.oauth.unsaved import Reopen, Unsaved
@@ -118,6 +119,17 @@ class Keeper:
     def refused(self) -> dict[str, str]:
         """The accounts whose refresh token the provider refused for good, and why."""
         return {account: opened.dead for account, opened in self._latest.items() if opened.dead}
+
+    def holdings(self) -> list[Holding]:
+        """What is held in memory, account by account."""
+        return [
+            Holding(
+                opened.base.sealed_by is not None,
+                opened.access.expires_at if opened.access is not None else None,
+                opened.issued if opened.refresh is not None else None,
+            )
+            for opened in self._latest.values()
+        ]
 
     def latest(self, account: str) -> Opened | None:
         """What is held in memory, if anything."""

@@ -33,6 +33,7 @@ from emailproxy.config.model import Account, Server, Settings
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
 from emailproxy.oauth.consent import Consents, Pending
+from emailproxy.oauth.counting import Holding, TokenRequests
 from emailproxy.oauth.endpoint import TokenEndpoint, open_endpoint
 from emailproxy.oauth.explain import failed, needs_password, wrong_app_password, wrong_password
 from emailproxy.oauth.first_login import check_first_login
@@ -92,6 +93,7 @@ class TokenBroker:
         watcher: Watcher,
     ) -> None:
         application = Applications(clients, vault, settings).of
+        self._endpoint = endpoint
         self._flows = flows
         self._settings = settings
         self._now = now
@@ -116,6 +118,20 @@ class TokenBroker:
     def refused(self) -> Mapping[str, str]:
         """The accounts whose refresh token the provider refused for good, and why."""
         return self._vault.keeper.refused
+
+    @property
+    def requests(self) -> TokenRequests:
+        """The requests to token endpoints so far."""
+        return self._endpoint.requests
+
+    def holdings(self) -> list[Holding]:
+        """What is held in memory, account by account."""
+        return self._vault.keeper.holdings()
+
+    def is_managed(self, account: str) -> bool | None:
+        """Whether this account has app passwords; None: nothing is held for it."""
+        opened = self._vault.keeper.latest(account)
+        return opened.base.sealed_by is not None if opened is not None else None
 
     def token_ends(self, account: str) -> float | None:
         """Unix time at which the access token ends that is in memory; None: there is none. Asks nobody."""

@@ -8,7 +8,7 @@ __all__ = ["LONGEST_SIGNATURE", "NOT_SURE_YET", "recognise"]
 
 _PROXY: Final = (
     "the connection starts with a PROXY protocol header, which is not expected here: "
-    "switch it off in the load balancer for this port"
+    "switch it off in the load balancer for this port, or write proxy_protocol = True and proxy_protocol_from"
 )
 _TLS: Final = (
     "the connection starts with a TLS handshake, but this port expects plain text or STARTTLS: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -365,3 +366,19 @@ async def test_the_known_end_of_a_refresh_token(told: object, known: int | None)
     fields = {"access_token": "at", "expires_in": 3600, "refresh_token_expires_in": told}
     response, _ = await ask(httpx2.Response(200, json=fields))
     assert response.refresh_expires_in == known
+
+
+async def test_requests_are_counted_by_what_came_of_them(autojump_clock: trio.testing.MockClock) -> None:
+    provider = Provider(grant(), refusal("invalid_grant"), httpx2.Response(503), grant(), refusal("of_our_own_making"))
+    async with open_endpoint(transport=provider) as endpoint:
+        await endpoint.refresh(URL, PUBLIC, Secret("rt-1"))
+        for _ in range(3):
+            with contextlib.suppress(TokenEndpointError):  # the second and the last; the 503 is tried again
+                await endpoint.grant(URL, PUBLIC, "urn:ietf:params:oauth:grant-type:device_code", {})
+    assert endpoint.requests.answers == {
+        ("refresh_token", "ok"): 1,
+        ("device_code", "invalid_grant"): 1,
+        ("device_code", "unanswered"): 1,
+        ("device_code", "ok"): 1,
+        ("device_code", "other"): 1,
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 import trio
@@ -97,3 +98,9 @@ async def test_a_person_vouches(autojump_clock: MockClock) -> None:
         await w.person()
         await trio.sleep(1)
         assert got == ["new-access"]
+
+
+async def test_a_port_behind_a_load_balancer_is_reached_from_elsewhere(autojump_clock: MockClock) -> None:
+    balanced = replace(LOCAL, proxy_protocol_from=(ip_network("127.0.0.1"),))
+    async with world() as w:
+        assert (await failure(w, account=ACCOUNT, server=balanced)).failure.kind is FailureKind.MISCONFIGURED

@@ -281,7 +281,7 @@ ENDS = [
         "P13 PROXY protocol version 2",
         b"\r\n\r\n\0\r\nQUIT\n!\x11\0\x0c",
         "the connection starts with a PROXY protocol header, which is not expected here: "
-        "switch it off in the load balancer for this port",
+        "switch it off in the load balancer for this port, or write proxy_protocol = True and proxy_protocol_from",
     ),
     after_greeting(
         "21 refused commands",

@@ -307,7 +307,7 @@ COMMANDS = [
 
 PROXY = (
     "the connection starts with a PROXY protocol header, which is not expected here: "
-    "switch it off in the load balancer for this port"
+    "switch it off in the load balancer for this port, or write proxy_protocol = True and proxy_protocol_from"
 )
 
 ENDS = [
