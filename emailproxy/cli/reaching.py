@@ -106,8 +106,14 @@ def look(flags: Flags, where: Where) -> Found:
         return Found(None, None, reading, foreign(error))
 
 
-def run(flags: Flags, function: Callable[[], Awaitable[T]], *, ends: bool = True) -> T:
+def run(flags: Flags, function: Callable[[], Awaitable[T]], *, ends: bool = True, endless: bool = False) -> T:
     """What `function` returns; that the proxy does not answer is a line on stderr and the end, as is Ctrl-C.
+
+    Args:
+        flags: what stands before the command.
+        function: the command's work.
+        ends: errors end the command.
+        endless: Ctrl-C is how it is meant to end.
 
     Raises:
         RemoteError: without `ends`.
@@ -119,11 +125,17 @@ def run(flags: Flags, function: Callable[[], Awaitable[T]], *, ends: bool = True
             raise
         ended(error, flags)
     except KeyboardInterrupt:
-        end(Exit.FAILED, "interrupted")
+        _interrupted(endless=endless)
     except BaseExceptionGroup as group:  # a nursery of ours was open when the signal came
         if group.split(KeyboardInterrupt)[1] is not None:
             raise
-        end(Exit.FAILED, "interrupted")
+        _interrupted(endless=endless)
+
+
+def _interrupted(*, endless: bool) -> NoReturn:
+    if endless:
+        end(Exit.STOPPED)
+    end(Exit.FAILED, "interrupted")
 
 
 def ended(error: RemoteError, flags: Flags) -> NoReturn:

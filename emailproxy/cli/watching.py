@@ -47,7 +47,7 @@ def watch(flags: Flags, *, as_json: bool, where: Where) -> None:
     In a terminal this is a live view; in a pipe a line for each event; with --json one JSON object a line, which
     docs/console.md describes. When the connection is lost, it comes back and goes on where it was.
 
-    Exit status 4 if no proxy runs.
+    Exit status 0 after Ctrl-C, 4 if no proxy runs.
 
     \b
     Examples:
@@ -60,9 +60,9 @@ def watch(flags: Flags, *, as_json: bool, where: Where) -> None:
     if console is not None:
         from emailproxy.cli.live_view import show_live
 
-        run(flags, partial(show_live, place, console))
+        run(flags, partial(show_live, place, console), endless=True)
     else:
-        run(flags, partial(_print, place, as_json=as_json))
+        run(flags, partial(_print, place, as_json=as_json), endless=True)
 
 
 async def _print(place: ConsolePlace, *, as_json: bool) -> None:

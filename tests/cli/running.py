@@ -77,7 +77,9 @@ class Running:
         self.call(close)
 
 
-def configuration(provider: Provider, port: int, console: str, redirects: int, **account: str) -> str:
+def configuration(
+    provider: Provider, port: int, console: str, redirects: int, settings: str, account: dict[str, str]
+) -> str:
     options = {
         "oauth2_flow": "authorization_code",
         "permission_url": provider.authorization_url,
@@ -88,27 +90,31 @@ def configuration(provider: Provider, port: int, console: str, redirects: int, *
         "client_secret": CLIENT_SECRET,
     } | account
     return (
-        f"[emailproxy]\nconsole_listen = {console}\ndrain = 20\n\n"
+        f"[emailproxy]\nconsole_listen = {console}\ndrain = 20\n{settings}\n"
         f"[IMAP-{port}]\nlocal_address = 127.0.0.1\nserver_address = localhost\nserver_port = {provider.imap_port}\n\n"
         f"[{USER}]\n" + "".join(f"{name} = {value}\n" for name, value in options.items() if value)
     )
 
 
 @contextmanager
-def running_proxy(folder: Path, *, console: str = "127.0.0.1:{port}", **account: str) -> Iterator[Running]:
+def running_proxy(
+    folder: Path, *, console: str = "127.0.0.1:{port}", settings: str = "", **account: str
+) -> Iterator[Running]:
     """A proxy until the end of the context, or until a command ends it."""
     with ExitStack() as held:
-        yield from _running(folder, console, (reserve(held), reserve(held), reserve(held)), account)
+        yield from _running(folder, console, settings, (reserve(held), reserve(held), reserve(held)), account)
 
 
-def _running(folder: Path, console: str, ports: tuple[int, int, int], account: dict[str, str]) -> Iterator[Running]:
+def _running(
+    folder: Path, console: str, settings: str, ports: tuple[int, int, int], account: dict[str, str]
+) -> Iterator[Running]:
     ready, over = threading.Event(), threading.Event()
     made: list[Running] = []
 
     async def serve(provider: Provider) -> None:
         path = folder / "emailproxy.config"
         place = console.format(port=ports[1], folder=folder)
-        path.write_text(configuration(provider, ports[0], place, ports[2], **account))
+        path.write_text(configuration(provider, ports[0], place, ports[2], settings, account))
         async with trio.open_nursery() as nursery:
             proxy = Proxy(load(path), Options(local_server_auth=True))
             await nursery.start(proxy.run)
