@@ -29,6 +29,9 @@ LINGER = 60.0
 REARM = 5.0
 """Seconds by which an idle session may end late: to move the deadline at every packet costs as much as the packet."""
 
+SHORT_GOODBYE = 128
+"""Octets of a goodbye that is looked at: one line. Larger pieces are mail."""
+
 QUIET = 1.0
 """Seconds without an octet from the server after which its last line end is taken for the end of a response."""
 
@@ -37,6 +40,8 @@ class Ending(enum.Enum):
     """Why a relay ended; the words go to the log."""
 
     CLOSED = "closed"
+    TOKEN_EXPIRED = "token expired (normal)"  # noqa: S105
+    """Exchange ends a session when the access token does that began it; the client logs in again."""
     IDLE = "idle for too long"
     CLIENT_BROKEN = "connection of the client broke"
     SERVER_BROKEN = "connection of the server broke"
@@ -83,6 +88,7 @@ class Relay:
         "_armed",
         "_client",
         "_down",
+        "_farewell",
         "_half_closed",
         "_idle_limit",
         "_last_octet",
@@ -115,6 +121,7 @@ class Relay:
         self._half_closed = False  # one side has said that nothing more comes
         self._armed = 0.0  # when the deadline was moved last
         self._last_octet = ord("\n")  # the login's reply was a line
+        self._farewell = b""  # what the server said last, if it was an untagged line of IMAP
         self.ending: Ending | None = None
         self.started = trio.current_time()
 
@@ -133,6 +140,8 @@ class Relay:
             readiness.close()
             if self.ending is None and trio.current_time() >= self._scope.deadline:
                 self.ending = Ending.IDLE
+            if self.ending is not None and b"AccessTokenExpired" in self._farewell:
+                self.ending = Ending.TOKEN_EXPIRED
 
     def silent_since(self) -> float | None:
         """When the last octet passed, if it was the end of a line of the server's and nothing has come since.
@@ -218,6 +227,8 @@ class Relay:
                 self._tap(data, to_client)
             if to_client:
                 self._last_octet = data[-1]
+                if data[0] == 0x2A and len(data) <= SHORT_GOODBYE:  # b"*"
+                    self._farewell = bytes(data)
             try:
                 taken = sink.send_nowait(data)
             except OSError:

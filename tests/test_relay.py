@@ -153,6 +153,27 @@ async def test_a_client_that_stays_after_the_server_closed_is_let_go(autojump_cl
         assert j.ending is Ending.IDLE
 
 
+@pytest.mark.parametrize(
+    ("words", "ending"),
+    [
+        (b"* BYE Session invalidated - AccessTokenExpired\r\n", Ending.TOKEN_EXPIRED),
+        (b"* BYE Connection closed. 14\r\n", Ending.CLOSED),
+        (b"* 1 FETCH (BODY[] {200}\r\nAccessTokenExpired" + b"x" * 200 + b")\r\n", Ending.CLOSED),
+    ],
+)
+async def test_a_session_that_exchange_ends_with_its_token_ends_as_it_should(words: bytes, ending: Ending) -> None:
+    async with joined() as j:
+        assert await pump(j.server, j.client, b"* 1 EXISTS\r\n") == b"* 1 EXISTS\r\n"
+        assert await pump(j.server, j.client, words) == words
+        j.server.close()
+        assert await j.client.receive() == b""
+        j.client.close()
+        with trio.fail_after(5):
+            while j.ending is None:
+                await trio.sleep(0.001)
+        assert j.ending is ending
+
+
 async def test_a_broken_client_ends_both() -> None:
     async with joined() as j:
         await j.server.send(b"unread")

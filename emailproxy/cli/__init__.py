@@ -15,6 +15,7 @@ from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.completion import completion
 from emailproxy.cli.console_page import console
 from emailproxy.cli.demonstration import demo
+from emailproxy.cli.deploy_config import deploy_config
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
 from emailproxy.cli.lifecycle import drain, reload
@@ -29,7 +30,7 @@ from emailproxy.cli.watching import watch
 __all__ = ["Exit", "cli", "main"]
 
 COMMANDS = (
-    *(accounts, authorise_command, cache, check, completion, console, demo, doctor, drain, kick),
+    *(accounts, authorise_command, cache, check, completion, console, demo, deploy_config, doctor, drain, kick),
     *(passwords, reload, running_status, sample_config, seal, sessions, stores, watch),
 )
 for command in COMMANDS:

@@ -21,6 +21,7 @@ from emailproxy.config import MailProtocol, Server
 from emailproxy.config.certificates import certificate_ends
 from emailproxy.console.gauges import Gauges, Seen
 from emailproxy.failures import Failure, FailureKind
+from emailproxy.relay import Ending
 
 __all__ = ["Metrics"]
 
@@ -74,11 +75,17 @@ class Metrics(Nobody):
             buckets=SESSION_BUCKETS,
             registry=self.registry,
         )
+        self._expired = Counter(
+            "emailproxy_sessions_token_expired_total",
+            "Sessions that the mail server ended because the access token that began them had ended, which is normal.",
+            ["protocol"],
+            registry=self.registry,
+        )
         self._reloads = Counter(
             "emailproxy_config_reloads_total", "Configurations that were put in force.", registry=self.registry
         )
         for protocol in MailProtocol:  # so that a rate has a beginning
-            for family in (self._opened, self._refused, self._session_seconds):
+            for family in (self._opened, self._refused, self._session_seconds, self._expired):
                 family.labels(_shown(protocol))
             self._login_seconds.labels(_shown(protocol), "ok")
         self.registry.register(self.gauges)
@@ -105,6 +112,8 @@ class Metrics(Nobody):
             protocol = session.server.protocol
             self._session_seconds.labels(_shown(protocol)).observe(max(0.0, time.time() - session.logged_in_at))
             self.gauges.add_closed(protocol, session.octets)
+            if session.ending == Ending.TOKEN_EXPIRED.value:
+                self._expired.labels(_shown(protocol)).inc()
 
     def connection_refused(self, server: Server, client: str, failure: Failure) -> None:
         """See `Audience`."""

@@ -45,6 +45,8 @@ _TWO_FRAMES: Final = """
     const done = arguments[0];
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)));
 """
+_STRANGERS: Final = ("fonts.googleapis.com",)
+"""The sign-in pages of oidc-provider want a font from there."""
 _LOST: Final = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED", "WebSocket connection to")
 
 T = TypeVar("T")
@@ -108,7 +110,7 @@ class Browser:
     def fresh(self) -> None:
         """As a browser that was never here."""
         self.driver.get("about:blank")
-        self.driver.delete_all_cookies()
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.complaints()
         self.size(1440, 900, "light")
 
@@ -191,7 +193,8 @@ class Browser:
         """Errors and warnings since the last call, violations of the policy too; `lost`: but for lost connections."""
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         texts = [str(entry["message"]) for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
-        return [text for text in texts if not (lost and any(word in text for word in _LOST))]
+        ours = [text for text in texts if not any(word in text for word in _STRANGERS)]
+        return [text for text in ours if not (lost and any(word in text for word in _LOST))]
 
     def unfit(self, axe: str) -> list[str]:
         """What axe-core finds wrong for people who use assistive technology, WCAG 2.2 AA."""

@@ -1,0 +1,1 @@
+"""How does what Terraform made become a configuration? A file for reading its outputs, and one that writes."""

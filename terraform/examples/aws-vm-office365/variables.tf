@@ -1,0 +1,85 @@
+variable "region" {
+  description = "The AWS region."
+  type        = string
+  default     = "eu-central-1"
+  nullable    = false
+}
+
+variable "name" {
+  description = "The beginning of all names here."
+  type        = string
+  default     = "emailproxy"
+  nullable    = false
+}
+
+variable "issuer" {
+  description = "The account's own issuer of tokens: `aws iam enable-outbound-web-identity-federation` prints it, once for the account."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = startswith(var.issuer, "https://")
+    error_message = "The issuer begins with https://; aws iam enable-outbound-web-identity-federation prints it."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC that your mail clients reach."
+  type        = string
+  nullable    = false
+}
+
+variable "subnet_id" {
+  description = "A private subnet of it with a NAT gateway."
+  type        = string
+  nullable    = false
+}
+
+variable "organization" {
+  description = "The Microsoft tenant's primary domain, such as `example.onmicrosoft.com`."
+  type        = string
+  nullable    = false
+}
+
+variable "mailboxes" {
+  description = "The mailboxes that devices and programs use: mail addresses."
+  type        = set(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.mailboxes) > 0
+    error_message = "Name at least one of mailboxes."
+  }
+}
+
+variable "client_ranges" {
+  description = "The networks (CIDR) whose mail clients may connect: your office's, as it arrives here by VPN or peering."
+  type        = set(string)
+  default     = ["10.0.0.0/8"]
+  nullable    = false
+}
+
+variable "seal_key" {
+  description = "The service key that seals what the proxy keeps: `export TF_VAR_seal_key=$(emailproxy seal init -)`, for the first apply only. Write-only."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "seal_key_version" {
+  description = "Raise it to write `seal_key` anew."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "tls" {
+  description = "The certificate that mail clients see: references such as `azure:VAULT/secrets/NAME`, see the module configuration. `null`: none; then keep the proxy to networks that you trust."
+  type = object({
+    certificate = string
+    key         = optional(string)
+    starttls    = optional(bool, false)
+  })
+  default = null
+}

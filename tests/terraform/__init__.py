@@ -1,0 +1,1 @@
+"""Does terraform/ hold what the providers accept, and does it make what it says?"""
