@@ -18,7 +18,7 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState, LifespanState
+from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
@@ -108,7 +108,7 @@ async def serve(
         stream = trio.SSLStream(bounded, tls, server_side=True, https_compatible=True) if tls is not None else bounded
         streams.add(bounded)
         try:
-            await TCPServer(wrapped, config, worker, ConnectionState(LifespanState()), stream)  # type: ignore[arg-type]
+            await TCPServer(wrapped, config, worker, ConnectionState({}), stream)  # type: ignore[arg-type]
         except Exception:
             # The fence: a mistake in what is not ours ends this connection, and not the mail.
             log.exception("a connection of the console ended by a mistake")
