@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -23,14 +24,24 @@ PYTHONS = nox.project.python_versions(PYPROJECT)
 CURRENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 TOP_LEVEL = {"emailproxy", "emailproxy_backends"}
 UNIT = (
-    *("--ignore=tests/browser", "--ignore=tests/e2e", "--ignore=tests/stores", "--ignore=tests/terraform"),
-    *("-n", "auto"),
+    *("--ignore=tests/browser", "--ignore=tests/deploy", "--ignore=tests/e2e", "--ignore=tests/stores"),
+    *("--ignore=tests/terraform", "-n", "auto"),
 )
 """Unit tests are all but these, which need servers, emulators or SDKs."""
+WAITING = ("-n", "4")
+"""Tests with real servers and clients wait more than they work, whatever the number of cores."""
 MINISTACK = "ministack==1.5.33"
 """An emulator of AWS that enforces IAM policies; it pins a botocore, so it gets an environment of its own."""
 AZURITE = "azurite@3.35.0"
 """Microsoft's emulator of Blob Storage, for the leases of the Key Vault store."""
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emailproxy-tools"
+"""What takes minutes to build and no test changes, kept outside of the repository and of nox's environments."""
+HELM = "helm.sh/helm/v3/cmd/helm@v3.19.2"
+KUBECONFORM = "github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0"
+PROMETHEUS_MODELS = "@kubernetes-models/prometheus-operator@6.0.0"
+"""The schema of a ServiceMonitor, which Kubernetes itself does not have."""
+DEBIAN = ("bookworm", "python3-venv,ca-certificates,systemd-sysv,dbus,libnss-systemd,cloud-init")
+"""The machine that tests/deploy boots: what the images of the clouds bring, and no more."""
 CHECKOV = "checkov==3.2.494"
 """Looks for insecure settings in terraform/."""
 CLASSIC = "emailproxy==2026.7.3"
@@ -154,7 +165,7 @@ def e2e(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(classic))
         session.run(str(classic / "bin" / "pip"), "install", "--quiet", CLASSIC, external=True)
     environment = {"EMAILPROXY_CLASSIC": str(classic / "bin" / "emailproxy")}
-    session.run("pytest", "tests/e2e", *session.posargs, env=environment)
+    session.run("pytest", "tests/e2e", *WAITING, *session.posargs, env=environment)
 
 
 @nox.session
@@ -168,7 +179,11 @@ def browser(session: nox.Session) -> None:
 def stores(session: nox.Session) -> None:
     """The stores in secret managers, with the real SDKs; what is not installed skips, and fails when CI=true."""
     session.install("-e", ".[demo,aws,azure,gcp]", *groups("tests", "stores"))
-    session.run("pytest", "tests/stores", *session.posargs, env=_emulators(session))
+    emulators = _emulators(session)
+    simulation = "tests/stores/test_simulation.py"
+    session.run("pytest", "tests/stores", f"--ignore={simulation}", *WAITING, *session.posargs, env=emulators)
+    # Replicas that race each other by the clock, and are killed by it: with nothing beside them.
+    session.run("pytest", simulation, *session.posargs, env=emulators)
 
 
 def _emulators(session: nox.Session) -> dict[str, str]:
@@ -186,6 +201,76 @@ def _emulators(session: nox.Session) -> dict[str, str]:
     if azurite.exists():
         found["EMAILPROXY_AZURITE"] = str(azurite)
     return found
+
+
+@nox.session
+def infra(session: nox.Session) -> None:
+    """What stands in infra/: a machine booted with our user data, units, chart, container; missing tools as in e2e."""
+    session.install("-e", ".[demo,azure,aws,gcp,console]", *groups("tests", "infra"))
+    wheels = Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    # A machine without a network installs from there; hatchling is what the container builds the wheel with.
+    session.run("pip", "wheel", "--quiet", "--wheel-dir", str(wheels), f"{ROOT}[azure,console]", "hatchling>=1.27")
+    tools = {
+        "EMAILPROXY_WHEELS": wheels,
+        "EMAILPROXY_HELM": _go_program(session, HELM),
+        "EMAILPROXY_KUBECONFORM": _go_program(session, KUBECONFORM),
+        "EMAILPROXY_PROMETHEUS_MODELS": _node_package(session, PROMETHEUS_MODELS),
+        "EMAILPROXY_DEBIAN": _debian(session),
+    }
+    environment = {name: str(path) for name, path in tools.items() if path is not None}
+    session.run("pytest", "tests/deploy", *session.posargs, env=environment)
+
+
+def _go_program(session: nox.Session, module: str) -> Path | None:
+    """Build a Go program of this version, once."""
+    path, _, version = module.partition("@")
+    program = TOOLS / f"{path.rpartition('/')[2]}-{version}" / path.rpartition("/")[2]
+    if not program.exists():
+        if shutil.which("go") is None:
+            session.warn(f"go is not installed, so {module} cannot be built")
+            return None
+        session.run("nice", "go", "install", module, env={"GOBIN": str(program.parent)}, external=True)
+    return program
+
+
+def _node_package(session: nox.Session, package: str) -> Path | None:
+    """Install a package of this version, once; its node_modules."""
+    modules = TOOLS / package.strip("@").replace("/", "-") / "node_modules"
+    if not modules.exists():
+        if shutil.which("npm") is None:
+            session.warn(f"npm is not installed, so {package} cannot be had")
+            return None
+        session.run("npm", "install", "--silent", "--prefix", str(modules.parent), package, external=True)
+    return modules
+
+
+def _debian(session: nox.Session) -> Path | None:
+    """Lay out a clean Debian, once."""
+    suite, packages = DEBIAN
+    root = TOOLS / f"debian-{suite}-{hashlib.sha256(packages.encode()).hexdigest()[:8]}"
+    if not root.exists():
+        if shutil.which("mmdebstrap") is None or os.geteuid() != 0:
+            session.warn("no clean Debian: that takes mmdebstrap, and root")
+            return None
+        draft = root.with_name(root.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        session.run(
+            "mmdebstrap",
+            "--quiet",
+            "--mode=root",
+            "--variant=minbase",
+            f"--include={packages}",
+            '--aptopt=Acquire::Languages "none"',
+            *(f"--dpkgopt=path-exclude=/usr/share/{place}/*" for place in ("doc", "man", "locale")),
+            "--dpkgopt=force-unsafe-io",
+            suite,
+            str(draft),
+            external=True,
+        )
+        draft.rename(root)
+    return root
 
 
 @nox.session

@@ -1,38 +1,44 @@
-"""What can be typed? ``python -m benchmarks relay|logins|idle|all|stores``."""
+"""What can be typed? ``python -m benchmarks MODE``, or ``all``."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from benchmarks import processes, report, stores, workloads
+from benchmarks import peers, processes, report, stores
 from benchmarks.client import Row
 from benchmarks.measure import raise_file_limit
+from benchmarks.modes import MODES
+from benchmarks.outcome import Outcome
+from benchmarks.pinning import Pins, pin_here
+from benchmarks.setting import Setting
+from benchmarks.sizes import FULL, QUICK, SMOKE, Sizes
+from benchmarks.witness import Witness
 
-NAMES = ("relay", "logins", "idle")
 SDKS = ("aws", "azure", "gcp")
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.argument("which", type=click.Choice([*NAMES, "all", "stores"]))
-@click.option("--emailproxy/--no-emailproxy", default=True, help="Measure our proxy.")
+@click.argument("which", type=click.Choice([*MODES, "all", "stores"]))
+@click.option(
+    "--only", "only", multiple=True, metavar="NAME", help="Measure these rows.  [default: all that are found]"
+)
+@click.option("--without", multiple=True, metavar="NAME", help="Leave these rows out.")
 @click.option(
     "--python", metavar="PATH", default=sys.executable, help="Run our proxy with this interpreter.  [default: this one]"
 )
-@click.option("--stunnel/--no-stunnel", default=True, help="Measure stunnel (Debian package stunnel4).")
-@click.option("--nginx", is_flag=True, help="Measure nginx stream (nginx-light and libnginx-mod-stream).")
-@click.option("--classic", metavar="PATH", help="Measure the classic proxy, by its command.")
 @click.option(
     "--peer",
-    "peers",
+    "others",
     multiple=True,
     metavar="NAME=HOST:PORT",
-    help="Measure another proxy that runs already, in front of the provider of --provider-file.",
+    help="Measure another proxy that runs already (IMAP), in front of the provider of --provider-file.",
 )
 @click.option("--peer-pid", "pids", multiple=True, metavar="NAME=PID", help="Its process, for CPU and memory.")
 @click.option(
@@ -44,94 +50,132 @@ SDKS = ("aws", "azure", "gcp")
     help="Port file of a provider that runs already (python -m emailproxy.testing.provider --port-file FILE"
     " --bulk-mib 64), for peers that must know its ports.",
 )
-@click.option("--rounds", type=int, help="Interleaved rounds.  [default: 4 for relay, 5 for logins and stores]")
-@click.option("--mib", type=int, help="relay: MiB each way in each round.  [default: 128]")
-@click.option("--count", type=int, help="logins: logins in each round.  [default: 300]")
-@click.option("--sessions", type=int, help="idle: sessions.  [default: 2000]")
-@click.option("--seconds", type=float, help="idle: how long nothing happens.  [default: 10]")
+@click.option("--quick", "size", flag_value="quick", help="A tenth of everything: to see that it works.")
+@click.option("--smoke", "size", flag_value="smoke", help="As little as there is, and the ratios must be sane.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="SIZE=NUMBER", help="Another size, e.g. rounds=9 or idle=100,500."
+)
 @click.option(
     "--sdk", "sdks", multiple=True, type=click.Choice(SDKS), help="stores: with which; may be repeated.  [default: all]"
 )
-@click.option("--quick", is_flag=True, help="A tenth of everything: to see that it works.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, every round's value, instead of a table.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("benchmark-results"),
+    show_default=True,
+    help="Where the JSON files and plots go.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON, every round's value, instead of the tables.")
+@click.option("--pin/--no-pin", default=True, help="Give the measured row a processor of its own.")
 def main(
     *,
     which: str,
-    emailproxy: bool,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
     python: str,
-    stunnel: bool,
-    nginx: bool,
-    classic: str | None,
-    peers: tuple[str, ...],
+    others: tuple[str, ...],
     pids: tuple[str, ...],
     tunnels: tuple[str, ...],
     provider_file: Path | None,
-    rounds: int | None,
-    mib: int | None,
-    count: int | None,
-    sessions: int | None,
-    seconds: float | None,
+    size: str | None,
+    settings: tuple[str, ...],
     sdks: tuple[str, ...],
-    quick: bool,
+    output: Path,
     as_json: bool,
+    pin: bool,
 ) -> None:
-    """Measure what relaying, logging in and idling cost, all rows side by side in one run.
+    """Measure what our proxy costs, and everybody beside it, side by side in one run.
 
-    With `stores`: what a store in a secret manager costs, which needs the SDKs and what the tests of the stores need.
+    What each mode and each row means: benchmarks/README.md.
     """
     raise_file_limit()
+    sizes = changed({None: FULL, "quick": QUICK, "smoke": SMOKE}[size], settings)
+    about = report.machine(python)
     if which == "stores":
-        _stores(sdks or SDKS, python, rounds=rounds or (1 if quick else 5), as_json=as_json)
+        _stores(sdks or SDKS, python, rounds=1 if size else sizes.rounds, as_json=as_json, about=about)
         return
-    mib = mib or (32 if quick else 128)
-    message_mib = min(mib, 64)
+    pins = Pins.of(processes.available()) if pin else Pins()
+    pin_here(pins)
+    outcome = Outcome(output, about | {"pinning": str(pins)}, as_json=as_json)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailproxy-benchmark-")))
-        if provider_file is not None:
-            upstream = processes.Upstream.from_file(provider_file)
-        else:
-            upstream = stack.enter_context(processes.provider(folder, message_mib))
-        rows: list[Row] = []
-
-        def measured(start: Callable[[], contextlib.AbstractContextManager[Row]]) -> None:
-            try:
-                rows.append(stack.enter_context(start()))
-            except processes.CannotStartError as error:
-                raise click.ClickException(str(error)) from None
-
-        if emailproxy:
-            measured(lambda: processes.emailproxy(upstream, folder, python))
-        if stunnel:
-            measured(lambda: processes.stunnel(upstream, folder))
-        if nginx:
-            measured(lambda: processes.nginx(upstream, folder))
-        if classic is not None:
-            measured(lambda: processes.classic(classic, upstream, folder))
-        rows += _peers(peers, pids, tunnels)
+        place = processes.Place(folder, pins, python)
+        try:
+            if provider_file is not None:
+                upstream = processes.Upstream.from_file(provider_file)
+            else:
+                upstream = stack.enter_context(processes.provider(folder, 64, pins=pins))
+            rows = _given(others, pids, tunnels)
+            names, missing = _chosen(only, without)
+            rows = [*(stack.enter_context(peers.PEERS[name].start(upstream, place)) for name in names), *rows]
+        except processes.CannotStartError as error:
+            raise click.ClickException(str(error)) from None
         if not rows:
             raise click.UsageError("nothing to measure")
-        account = upstream.account()
-        for name in NAMES if which == "all" else (which,):
-            if name == "relay":
-                title = f"Relay: {mib} MiB each way and round, one connection, TLS towards the server"
-                results = workloads.relay(
-                    rows, account, rounds=rounds or (2 if quick else 4), mib=mib, message_mib=message_mib
-                )
-            elif name == "logins":
-                count = count or (20 if quick else 300)
-                title = f"Repeated logins: {count} in each round, in turn and then together"
-                results = workloads.logins(rows, account, rounds=rounds or (2 if quick else 5), count=count)
+        outcome.begin(missing)
+        for mode in MODES if which == "all" else (which,):
+            witness = Witness(upstream.pid, together=len(pins.rest) == 1)
+            setting = Setting(rows, upstream, upstream.account(), place, sizes, witness)
+            outcome.add(mode, MODES[mode](setting), witness)
+    if not outcome.end(check=size == "smoke"):
+        sys.exit(1)
+
+
+def changed(sizes: Sizes, settings: Sequence[str]) -> Sizes:
+    """Sizes with these changed, each ``NAME=NUMBER`` or ``NAME=NUMBER,NUMBER``."""
+    for text in settings:
+        name, _, value = text.partition("=")
+        old = getattr(sizes, name, None)
+        try:
+            if isinstance(old, tuple):
+                new: object = tuple(int(number) for number in value.split(","))
+            elif isinstance(old, float):
+                new = float(value)
+            elif isinstance(old, int):
+                new = int(value)
             else:
-                sessions = sessions or (200 if quick else 2000)
-                seconds = seconds or (3.0 if quick else 10.0)
-                title = f"Idle: {sessions} sessions in IDLE"
-                results = workloads.idle(rows, account, sessions=sessions, seconds=seconds)
-            click.echo(report.as_json(name, results, python) if as_json else report.table(title, results))
-    if not as_json:
-        click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
+                raise click.UsageError(f"--set {text}: there is no such size")
+        except ValueError:
+            raise click.UsageError(f"--set {text}: not a number") from None
+        sizes = dataclasses.replace(sizes, **{name: new})  # type: ignore[arg-type]  # its type is the old value's
+    return sizes
 
 
-def _stores(sdks: Sequence[str], python: str, *, rounds: int, as_json: bool) -> None:
+def _chosen(only: Sequence[str], without: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The peers to start, and those that are not there with what they need."""
+    if unknown := {*only, *without} - {*peers.PEERS}:
+        raise click.UsageError(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(peers.PEERS)}")
+    names, missing = [], {}
+    for name, peer in peers.PEERS.items():
+        if name in without or (only and name not in only):
+            continue
+        needs = peer.missing()
+        if needs is None:
+            names.append(name)
+        elif only:
+            raise click.ClickException(f"{name} cannot be measured without {needs}")
+        else:
+            missing[name] = needs
+    return names, missing
+
+
+def _given(others: Sequence[str], pids: Sequence[str], tunnels: Sequence[str]) -> list[Row]:
+    """Rows that run already."""
+    processes_by_name = dict(pid.split("=", 1) for pid in pids)
+    rows = []
+    for other in others:
+        name, _, address = other.partition("=")
+        host, _, port = address.rpartition(":")
+        if not (name and host and port.isdigit()):
+            raise click.UsageError(f"--peer {other}: expected NAME=HOST:PORT")
+        pid = processes_by_name.get(name)
+        rows.append(Row(name, host, int(port), int(pid) if pid else None, "token" if name in tunnels else "password"))
+    return rows
+
+
+def _stores(
+    sdks: Sequence[str], python: str, *, rounds: int, as_json: bool, about: dict[str, str | int | None]
+) -> None:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailproxy-benchmark-")))
         users = [stores.user(kind) for kind in stores.KINDS]
@@ -142,26 +186,16 @@ def _stores(sdks: Sequence[str], python: str, *, rounds: int, as_json: bool) -> 
             starts, requests = stores.measure(places, upstream, folder, rounds=rounds, python=python)
         except processes.CannotStartError as error:
             raise click.ClickException(str(error)) from None
+    tables = {
+        "Start of the proxy, and three accounts' first logins": starts,
+        "Requests to the store for one login": requests,
+    }
     if as_json:
-        click.echo(report.as_json("stores: start", starts, python))
-        click.echo(report.as_json("stores: requests", requests, python))
+        click.echo(report.as_json("stores", tables, about))
         return
-    click.echo(report.table("Start of the proxy, and three accounts' first logins", starts))
-    click.echo(report.table("Requests to the store for one login", requests, ratios=False))
-    click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in report.machine(python).items()))
-
-
-def _peers(peers: tuple[str, ...], pids: tuple[str, ...], tunnels: tuple[str, ...]) -> list[Row]:
-    processes_by_name = dict(pid.split("=", 1) for pid in pids)
-    rows = []
-    for peer in peers:
-        name, _, address = peer.partition("=")
-        host, _, port = address.rpartition(":")
-        if not (name and host and port.isdigit()):
-            raise click.UsageError(f"--peer {peer}: expected NAME=HOST:PORT")
-        pid = processes_by_name.get(name)
-        rows.append(Row(name, host, int(port), int(pid) if pid else None, "token" if name in tunnels else "password"))
-    return rows
+    for title, results in tables.items():
+        click.echo(report.table(title, results, ratios=False))
+    click.echo("Measured on " + ", ".join(f"{key} {value}" for key, value in about.items()))
 
 
 if __name__ == "__main__":

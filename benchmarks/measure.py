@@ -70,6 +70,16 @@ def threads(pid: int) -> int:
     return sum(len(list(Path(f"/proc/{member}/task").iterdir())) for member in process_tree(pid))
 
 
+def descriptors(pid: int) -> int:
+    """How many files and sockets the process and its descendants have open."""
+    return sum(len(list(Path(f"/proc/{member}/fd").iterdir())) for member in process_tree(pid))
+
+
+def file_limit() -> int:
+    """How many files a process may have open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
 def raise_file_limit() -> int:
     """As many open files as we may have; children inherit it. Returns the new limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -6,75 +6,89 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.workloads import Result
+from benchmarks.figures import Result
+
+__all__ = ["as_json", "machine", "number", "table"]
 
 
 def table(title: str, results: Sequence[Result], *, ratios: bool = True) -> str:
-    """Medians of all rows; behind each the ratio to stunnel, or else to the first row that is not ours."""
-    reference = _reference(results) if ratios else None
+    """A line for each figure: medians with their spread, and in brackets how much the first row needs beside each."""
     figures = list(dict.fromkeys(figure for result in results for figure in result.figures))
-    lines = [["", *figures]]
-    for result in results:
-        cells = [result.row.name]
-        for figure in figures:
-            value, base = result.median(figure), None if reference is None else reference.median(figure)
-            cell = "-" if value is None else _number(value)
-            if value is not None and base and result is not reference:
-                cell += f" ({value / base:.2f}x)"
-            cells.append(cell)
-        lines.append(cells)
+    lines = [["", *(result.row.name for result in results)]]
+    lines += [[figure, *(_cell(result, figure, ratios=ratios) for result in results)] for figure in figures]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [title]
+    text = [title, ""]
     for index, line in enumerate(lines):
         cells = [
-            cell.ljust(width) if not column else cell.rjust(width)
+            cell.rjust(width) if column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         text.append("  ".join(cells).rstrip())
         if not index:
             text.append("  ".join("-" * width for width in widths))
-    if reference is not None:
-        text.append(f"(x: times {reference.row.name}; medians of {_rounds(results)} interleaved rounds)")
-    return "\n".join(text) + "\n"
+    if ratios and any(result.ratios for result in results):
+        first = results[0].row.name
+        text.append(f"(0.50x: the figure of {first} is half of this row's, in the median of the pairs)")
+    notes = dict.fromkeys(
+        f"{result.row.name}: {figure}: {note}" for result in results for figure, note in result.notes.items()
+    )
+    return "\n".join([*text, *notes]) + "\n"
 
 
-def _reference(results: Sequence[Result]) -> Result | None:
-    others = [result for result in results if result.row.name != "emailproxy"]
-    return next((result for result in others if result.row.name == "stunnel"), others[0] if others else None)
+def _cell(result: Result, figure: str, *, ratios: bool) -> str:
+    value, spread, ratio = result.median(figure), result.spread(figure), result.ratio(figure)
+    if value is None:
+        return "-"
+    text = number(value)
+    if spread is not None:
+        text += f" ±{number(spread)}"
+    if ratios and ratio is not None:
+        text += f" ({ratio:.2f}x)"
+    return text
 
 
-def _rounds(results: Sequence[Result]) -> int:
-    return max((len(values) for result in results for values in result.figures.values()), default=0)
+def number(value: float) -> str:
+    """Three digits are all that a measurement is good for."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def as_json(benchmark: str, results: Sequence[Result], python: str) -> str:
-    """Everything that was measured, each round."""
+def as_json(
+    mode: str, tables: Mapping[str, Sequence[Result]], about: Mapping[str, object], witness: Sequence[str] = ()
+) -> str:
+    """Everything that was measured, each round; a curve as its percentiles."""
     return json.dumps(
         {
-            "benchmark": benchmark,
+            "benchmark": mode,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine(python),
-            "rows": [
-                {
-                    "name": result.row.name,
-                    "figures": {
-                        name: {"median": result.median(name), "rounds": values}
-                        for name, values in result.figures.items()
-                    },
-                }
-                for result in results
+            "machine": about,
+            "bench": list(witness),
+            "tables": [
+                {"title": title, "rows": [_row(result) for result in results]} for title, results in tables.items()
             ],
         },
         indent=2,
     )
+
+
+def _row(result: Result) -> dict[str, object]:
+    return {
+        "name": result.row.name,
+        "figures": {
+            name: {
+                "median": result.median(name),
+                "spread": result.spread(name),
+                "rounds": values,
+                "ratio": result.ratio(name),
+                "ratios": result.ratios.get(name, []),
+            }
+            for name, values in result.figures.items()
+        },
+        "notes": result.notes,
+    }
 
 
 def machine(python: str) -> dict[str, str | int | None]:
@@ -92,6 +106,7 @@ def machine(python: str) -> dict[str, str | int | None]:
         "CPU": model[0] if model else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
+        "load before": f"{os.getloadavg()[0]:.1f}",
         "Python": version,
         "with": openssl,
     }

@@ -11,15 +11,14 @@ import json
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import processes
 from benchmarks.client import Account, Client, Row
+from benchmarks.figures import Result
 from benchmarks.measure import resident_kib, threads
-from benchmarks.workloads import Result
 
 NONE = "no secret manager"
 KINDS = ("reusable", "rotating", "single_use")
@@ -70,7 +69,7 @@ def measure(
     places: Sequence[Place], upstream: processes.Upstream, folder: Path, *, rounds: int, python: str = sys.executable
 ) -> tuple[list[Result], list[Result]]:
     """Start-up of every place, and requests of those that count; interleaved rounds."""
-    _switch(upstream, rotate_refresh_tokens=True, expires_in=EXPIRES_IN)
+    upstream.switch(rotate_refresh_tokens=True, expires_in=EXPIRES_IN)
     rows = {one.name: (Row(one.name, "127.0.0.1", processes.free_port(), None, "password"), one) for one in places}
     starts = [Result(row) for row, _ in rows.values()]
     requests = [Result(row) for row, one in rows.values() if one.counts_url]
@@ -140,13 +139,6 @@ def configuration(port: int, upstream: processes.Upstream) -> str:
     return "\n".join(sections)
 
 
-def _switch(upstream: processes.Upstream, **switches: object) -> None:
-    url = upstream.token_url.rpartition("/")[0] + "/control"
-    _got(url, json.dumps(switches).encode())
-
-
-def _got(url: str, body: bytes | None = None) -> dict[str, int]:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, body, timeout=processes.START_LIMIT) as response:
-        found: dict[str, int] = json.load(response)
-        return found
+def _got(url: str) -> dict[str, int]:
+    found: dict[str, int] = processes.fetched(url)
+    return found

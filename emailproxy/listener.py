@@ -250,9 +250,8 @@ class Listener:
         connection = Connection(sock, self._scratch)
         if reason is not None:
             failure = Failure(FailureKind.LIMIT, "Too many connections, please try again later.", reason)
-            log.warning(
-                "%s refused a connection from %s: %s (ref %s)", self.server.section, host, reason, failure.reference
-            )
+            fields = {"listener": self.server.section, "client": host, "reason": reason, "ref": failure.reference}
+            log.warning("%s refused a connection from %s: %s (ref %s)", *fields.values(), extra=fields)
             if self._context is None or self.server.local_starttls:
                 try:
                     connection.send_nowait(goodbye(self.server.protocol, failure))

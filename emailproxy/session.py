@@ -346,18 +346,20 @@ class Session:
             server.close()
             ending = relay.ending.value if relay.ending is not None else "stopped"
             self.ending = self.ending or ending
-            ended = relay.ending is Ending.CLOSED
-            log.log(
-                logging.DEBUG if ended else logging.INFO,  # what ends as it should is no news: one line for each login
-                "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s",
-                self._server.section,
-                name,
-                self._peer,
-                relay.ending.value if relay.ending is not None else "stopped",
-                client.received - up,
-                server.received - down,
-                trio.current_time() - relay.started,
-            )
+            # What ends as it should is no news: one line for each login.
+            level = logging.DEBUG if relay.ending is Ending.CLOSED else logging.INFO
+            if log.isEnabledFor(level):
+                fields = {
+                    "listener": self._server.section,
+                    "account": name,
+                    "client": self._peer,
+                    "ending": ending,
+                    "octets_up": client.received - up,
+                    "octets_down": server.received - down,
+                    "seconds": round(trio.current_time() - relay.started, 1),
+                }
+                told = "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s"
+                log.log(level, told, *fields.values(), extra=fields)
 
     def _tap(self) -> Callable[[memoryview, bool], None] | None:
         """What watches the relay: nothing, with ``--debug`` the counts, with ``--debug-content`` everything."""
@@ -397,7 +399,8 @@ class Session:
         assert self._machine is not None
         failure = Failure(kind, text, detail)
         self.ending = detail
-        log.warning("%s %s: %s (ref %s)", self._server.section, self._peer, detail, failure.reference)
+        fields = {"listener": self._server.section, "client": self._peer, "ref": failure.reference}
+        log.warning("%s %s: %s (ref %s)", self._server.section, self._peer, detail, failure.reference, extra=fields)
         self._machine.abort(failure)
         await self._send(self._machine.data_to_send())
 

@@ -1,4 +1,4 @@
-"""What does a running proxy say about itself to other processes? One small file beside its configuration.
+"""What does a running proxy say about itself to other processes? One small file, as a rule beside its configuration.
 
 ``CONFIG.status`` is JSON, readable by the proxy's own user only, replaced as a whole and removed at a clean end. A lock
 (``CONFIG.status.lock``) is held as long as the proxy lives, however it dies: a file without a holder of its lock is
@@ -18,6 +18,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from emailproxy.runfiles import run_file
 from emailproxy.store.health import StoreHealth
 
 __all__ = [
@@ -109,7 +110,7 @@ class StatusReading:
 
 def status_path(config: Path) -> Path:
     """Where the proxy with the configuration file `config` keeps its status."""
-    return config.with_name(config.name + ".status")
+    return run_file(config, ".status")
 
 
 def read_status(config: Path) -> StatusReading:

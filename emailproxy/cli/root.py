@@ -14,7 +14,7 @@ from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit
 from emailproxy.console.running import ConsoleMissingError
-from emailproxy.logs import set_up
+from emailproxy.logs import LogError, set_up
 from emailproxy.store.base import StoreError
 from emailproxy.systemd import ServiceManager
 
@@ -51,6 +51,11 @@ DEFAULT_CONFIG: Final = "emailproxy.config"
 )
 @click.option("--log-file", type=click.Path(path_type=Path), help="Log there instead of stderr; 32 MB, 10 old files.")
 @click.option(
+    "--log-to",
+    metavar="TARGET",
+    help="Where the log goes: stderr, journald, syslog[:ADDRESS] or a file.  [default: stderr]",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -73,6 +78,7 @@ def cli(
     config_file: Path,
     cache_store: str | None,
     log_file: Path | None,
+    log_to: str | None,
     log_level: str,
     log_format: str,
     debug: bool,
@@ -93,10 +99,15 @@ def cli(
     if context.invoked_subcommand is not None:
         return
     level = "debug" if debug or debug_content else log_level
+    if log_file is not None and log_to is not None:
+        raise click.UsageError("--log-file and --log-to say both where the log goes; leave one out")
+    option, target = "--log-to", log_to or "stderr"
+    if log_file is not None:
+        option, target = "--log-file", str(log_file.absolute())
     try:
-        set_up(level=level, json_lines=log_format == "json", file=log_file, content=debug_content)
-    except OSError as error:
-        raise click.UsageError(f"--log-file {log_file}: {error.strerror}; choose a path that can be written") from None
+        set_up(level=level, json_lines=log_format == "json", target=target, content=debug_content)
+    except LogError as error:
+        raise click.UsageError(f"{option} {error}") from None
     options = Options(cache_store=cache_store, external_auth=external_auth, local_server_auth=local_server_auth)
     proxy = Proxy(
         configuration(config_file),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from emailproxy.failures import ProxyError
+from emailproxy.runfiles import run_file
 from emailproxy.secret import Secret
 
 __all__ = ["TokenFileError", "made_token", "read_token", "token_path"]
@@ -31,7 +32,7 @@ class TokenFileError(ProxyError):
 
 def token_path(config: Path) -> Path:
     """Where the token of the proxy with the configuration `config` is kept."""
-    return config.with_name(config.name + ".console-token")
+    return run_file(config, ".console-token")
 
 
 def read_token(config: Path) -> Secret | None:

@@ -115,7 +115,7 @@ class Granter:
                 self._vault.passwords.judge_wrong(login.digest)
             outcome = Outcome(OutcomeKind.FAILED, login.name, "The provider gave no token.", failure.reference)
             if asked:
-                log.warning("%s (ref %s)", failure.detail, failure.reference)
+                log.warning("%s (ref %s)", failure.detail, failure.reference, extra={"ref": failure.reference})
             self._watcher.failed(login.name, failure)
             raise LoginFailed(failure) from None
         except LoginFailed as error:
@@ -123,7 +123,8 @@ class Granter:
                 OutcomeKind.DENIED, login.name, "The account was not authorised.", error.failure.reference
             )
             if asked:
-                log.warning("%s (ref %s)", error.failure.detail, error.failure.reference)
+                told = error.failure
+                log.warning("%s (ref %s)", told.detail, told.reference, extra={"ref": told.reference})
             raise
         finally:
             self._asking.pop(login.digest, None)

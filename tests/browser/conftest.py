@@ -23,6 +23,21 @@ _TIME_LIMIT = 120
 """Seconds for each test: the first one waits until Chromium runs."""
 _IMAGES = Path(__file__).parents[2] / "docs" / "images"
 
+_SHOWN = {
+    "overview-desktop-light",
+    "overview-desktop-dark",
+    "overview-phone-dark",
+    "accounts-desktop-light",
+    "sessions-phone-light",
+    "sessions-desktop-dark",
+    "activity-desktop-light",
+    "device-code-desktop-dark",
+    "doctor-desktop-light",
+    "passwords-phone-light",
+}
+"""Pictures in docs/console.md."""
+
+Pictures = Callable[[str], "Path | None"]
 StartStage = Callable[..., "Stage"]
 
 _MISSING = [name for name in ("selenium", "PIL", "hypercorn", "starlette") if importlib.util.find_spec(name) is None]
@@ -82,9 +97,19 @@ def axe() -> str:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Where pictures for the documentation go: there, if EMAILPROXY_PICTURES is set."""
-    return _IMAGES if os.environ.get("EMAILPROXY_PICTURES") else tmp_path
+def pictures() -> Pictures:
+    """Where the picture of a name goes, if it is wanted: EMAILPROXY_PICTURES says so.
+
+    It is ``docs`` for the documentation's pictures, or a folder for all of them; without it none is made.
+    """
+    wanted = os.environ.get("EMAILPROXY_PICTURES")
+
+    def place(name: str) -> Path | None:
+        if not wanted or (wanted == "docs" and name not in _SHOWN):
+            return None
+        return (_IMAGES if wanted == "docs" else Path(wanted)) / f"console-{name}.png"
+
+    return place
 
 
 @pytest.fixture

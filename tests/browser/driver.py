@@ -37,7 +37,7 @@ _RUN_AXE: Final = """
     const done = arguments[0];
     const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
     const told = (node) => [node.html.slice(0, 160), node.any.map((check) => check.message).join(' ')];
-    axe.run(document, {runOnly: RULES}).then((result) => {
+    axe.run(document.querySelector('dialog') ?? document, {runOnly: RULES}).then((result) => {
       done(result.violations.map((one) => `${one.id}: ${one.help} ${JSON.stringify(one.nodes.slice(0, 4).map(told))}`));
     });
 """
@@ -45,6 +45,8 @@ _TWO_FRAMES: Final = """
     const done = arguments[0];
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60)));
 """
+_STRANGERS: Final = ("fonts.googleapis.com",)
+"""The sign-in pages of oidc-provider want a font from there."""
 _LOST: Final = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_CONNECTION_CLOSED", "WebSocket connection to")
 
 T = TypeVar("T")
@@ -86,8 +88,10 @@ class Browser:
         ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
-    def picture(self, path: Path, width: int, *, height: int = 900, scheme: str = "light", whole: bool = False) -> None:
-        """A screenshot in few colours."""
+    def picture(
+        self, path: Path | None, width: int, *, height: int = 900, scheme: str = "light", whole: bool = False
+    ) -> None:
+        """Make the window so wide; a screenshot of it in few colours, if there is a path."""
         from PIL import Image
 
         self.size(width, height, scheme)
@@ -95,10 +99,12 @@ class Browser:
             self.size(width, max(height, int(self.script("return document.documentElement.scrollHeight"))))
         # Two frames: one in which the page learns its size, and one in which it has been drawn.
         self.driver.execute_async_script(_TWO_FRAMES)
+        if path is None:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(path))
         with Image.open(path) as image:
-            image.convert("RGB").quantize(160, dither=Image.Dither.NONE).save(path, optimize=True)
+            image.convert("RGB").quantize(256, kmeans=1, dither=Image.Dither.NONE).save(path, optimize=True)
 
     # -- going about
 
@@ -108,7 +114,7 @@ class Browser:
     def fresh(self) -> None:
         """As a browser that was never here."""
         self.driver.get("about:blank")
-        self.driver.delete_all_cookies()
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
         self.complaints()
         self.size(1440, 900, "light")
 
@@ -191,7 +197,8 @@ class Browser:
         """Errors and warnings since the last call, violations of the policy too; `lost`: but for lost connections."""
         entries = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         texts = [str(entry["message"]) for entry in entries if entry["level"] in ("SEVERE", "WARNING")]
-        return [text for text in texts if not (lost and any(word in text for word in _LOST))]
+        ours = [text for text in texts if not any(word in text for word in _STRANGERS)]
+        return [text for text in ours if not (lost and any(word in text for word in _LOST))]
 
     def unfit(self, axe: str) -> list[str]:
         """What axe-core finds wrong for people who use assistive technology, WCAG 2.2 AA."""

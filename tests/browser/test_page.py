@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -14,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from emailproxy.console.messages import Notice, PendingGone, SessionClosed, Snapshot, Traffic, fields_of
 
 from . import scenes
-from .conftest import StartStage
+from .conftest import Pictures, StartStage
 from .driver import Browser
 
 VIEWS: Final = ("overview", "accounts", "sessions", "activity")
@@ -33,7 +32,7 @@ def live(browser: Browser, url: str, view: str = "overview") -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pictures(browser: Browser, start_stage: StartStage, axe: str, pictures: Path, scheme: str) -> None:
+def test_pictures(browser: Browser, start_stage: StartStage, axe: str, pictures: Pictures, scheme: str) -> None:
     """Every view at three widths: nothing is wider than the window, and nothing shuts anybody out."""
     stage = start_stage(scenes.company)
     browser.size(1440, 900, scheme)
@@ -44,19 +43,19 @@ def test_pictures(browser: Browser, start_stage: StartStage, axe: str, pictures:
         browser.script("location.hash = arguments[0]", view)
         browser.find(".tab[aria-current=page]", view.capitalize())
         for name, width in WIDTHS.items():
-            browser.picture(pictures / f"console-{view}-{name}-{scheme}.png", width, height=820, scheme=scheme)
+            browser.picture(pictures(f"{view}-{name}-{scheme}"), width, height=820, scheme=scheme)
             assert browser.script("return document.documentElement.scrollWidth <= innerWidth"), (view, width)
             if name != "tablet":
                 assert browser.unfit(axe) == [], (view, width)
 
 
-def test_dialogs(browser: Browser, start_stage: StartStage, axe: str, pictures: Path) -> None:
+def test_dialogs(browser: Browser, start_stage: StartStage, axe: str, pictures: Pictures) -> None:
     """Each dialog, on a desktop and on a phone."""
 
     def look(name: str, scheme: str = "light") -> None:
         for width in (380, 1440):
             device = "phone" if width == 380 else "desktop"
-            browser.picture(pictures / f"console-{name}-{device}-{scheme}.png", width, height=820, scheme=scheme)
+            browser.picture(pictures(f"{name}-{device}-{scheme}"), width, height=820, scheme=scheme)
             assert browser.script("return document.documentElement.scrollWidth <= innerWidth"), (name, width)
         assert browser.unfit(axe) == [], name
 
@@ -103,7 +102,7 @@ def test_dialogs(browser: Browser, start_stage: StartStage, axe: str, pictures: 
     browser.press("button", f"Run the doctor for {ANNA}")
     stage.say(*scenes.EXAMINATION)
     browser.says("1 step failed")
-    look("doctor", "dark")
+    look("doctor")
     browser.keys(Keys.ESCAPE)
 
     browser.press("button", f"App passwords of {ANNA}")
@@ -132,7 +131,7 @@ def test_dialogs(browser: Browser, start_stage: StartStage, axe: str, pictures: 
 # -- states
 
 
-def test_trouble(browser: Browser, start_stage: StartStage, axe: str, pictures: Path) -> None:
+def test_trouble(browser: Browser, start_stage: StartStage, axe: str, pictures: Pictures) -> None:
     """The store is silent, a certificate ends, tokens are in memory only: said first, with what to do."""
     stage = start_stage(scenes.troubled)
     live(browser, stage.url)
@@ -142,16 +141,16 @@ def test_trouble(browser: Browser, start_stage: StartStage, axe: str, pictures: 
         "the managed identity has no permission",
     ):
         browser.says(text)
-    browser.picture(pictures / "console-trouble-desktop-light.png", 1440, scheme="light", whole=True)
+    browser.picture(pictures("trouble-desktop-light"), 1440, scheme="light", whole=True)
     assert browser.unfit(axe) == []
 
 
-def test_nothing_yet(browser: Browser, start_stage: StartStage, axe: str, pictures: Path) -> None:
+def test_nothing_yet(browser: Browser, start_stage: StartStage, axe: str, pictures: Pictures) -> None:
     """Where there is nothing, the page says what to do."""
     stage = start_stage(scenes.empty)
     live(browser, stage.url)
     browser.says("Add a section such as [IMAP-1993]")
-    browser.picture(pictures / "console-empty-phone-dark.png", 380, scheme="dark", whole=True)
+    browser.picture(pictures("empty-phone-dark"), 380, scheme="dark", whole=True)
     for view, text in (
         ("accounts", "No accounts yet"),
         ("sessions", "Nobody is connected"),
@@ -184,14 +183,14 @@ def test_lost_and_regained(browser: Browser, start_stage: StartStage) -> None:
     assert browser.complaints(lost=True) == []
 
 
-def test_signed_out(browser: Browser, start_stage: StartStage, axe: str, pictures: Path) -> None:
+def test_signed_out(browser: Browser, start_stage: StartStage, axe: str, pictures: Pictures) -> None:
     """Without a cookie the page says which command signs in, and shows nothing else."""
     stage = start_stage(scenes.company)
     stage.signed_in = False
     browser.open(stage.url)
     browser.says("emailproxy console")
     assert "example.com" not in browser.text()
-    browser.picture(pictures / "console-signed-out-desktop-light.png", 1440, height=620)
+    browser.picture(pictures("signed-out-desktop-light"), 1440, height=620)
     assert browser.unfit(axe) == []
     stage.signed_in = True
     browser.press("button", "Try now")
@@ -261,7 +260,7 @@ def test_keyboard(browser: Browser, start_stage: StartStage) -> None:
     ],
 )
 def test_languages(
-    browser: Browser, start_stage: StartStage, pictures: Path, language: str, words: tuple[str, ...]
+    browser: Browser, start_stage: StartStage, pictures: Pictures, language: str, words: tuple[str, ...]
 ) -> None:
     """The page speaks the language that is chosen, keeps it, and fits in it."""
     stage = start_stage(scenes.company)
@@ -277,7 +276,7 @@ def test_languages(
         browser.script("location.hash = arguments[0]", view)
         browser.find(f".tab[data-view={view}][aria-current=page]")
         for width in WIDTHS.values():
-            browser.picture(pictures / f"console-{view}-{width}-{language}.png", width, height=820)
+            browser.picture(pictures(f"{view}-{width}-{language}"), width, height=820)
             assert browser.script("return document.documentElement.scrollWidth <= innerWidth"), (view, width)
         if view == "sessions":
             browser.says(words[1])

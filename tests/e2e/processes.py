@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import signal
@@ -18,14 +20,26 @@ _STOP_SECONDS = 10
 """A server that does not end after this long is killed, and the test that needed it fails."""
 
 
+_PORTS_EACH = 2000
+_FIRST_PORT = 12_000
+"""Below those that the system hands out for connections (32,768 on Linux), and apart for each of pytest's workers: what
+was free a moment ago is still free when the server that shall have it has started."""
+_ports = itertools.cycle(
+    range(_PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + _FIRST_PORT, 2**16)[
+        :_PORTS_EACH
+    ]
+)
+
+
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that were free a moment ago, all different."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """Loopback ports that are free, all different."""
+    found: list[int] = []
+    for port in itertools.islice(_ports, _PORTS_EACH):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError(f"no {count} free ports on 127.0.0.1")
 
 
 class Process:

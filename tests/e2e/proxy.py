@@ -77,6 +77,8 @@ class Listener:
     anywhere: bool = False
     """The accounts say where the mail server is."""
     pass_tokens: bool = False
+    more: tuple[tuple[str, str], ...] = ()
+    """Further options of the section."""
 
     @property
     def section(self) -> str:
@@ -155,7 +157,7 @@ class Proxy:
             options["local_key_path"] = str(self.world.key)
         if listener.security == "starttls":
             options["local_starttls"] = "True"
-        return options
+        return options | dict(listener.more)
 
     def upstream_port(self, listener: Listener) -> int:
         """The port of the mail server behind this listener."""

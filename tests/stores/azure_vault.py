@@ -201,7 +201,9 @@ def jwt(audience: str) -> str:
     )
 
 
-class _Handler(BaseHTTPRequestHandler):
+class VaultHandler(BaseHTTPRequestHandler):
+    """The data plane. Make a subclass with `vault` for each server."""
+
     protocol_version = "HTTP/1.1"
     vault: FakeVault
     disable_nagle_algorithm = True
@@ -239,9 +241,14 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _TokenHandler(_Handler):
+class TokenHandler(VaultHandler):
+    """A managed identity's token endpoint."""
+
     def do_GET(self) -> None:
-        assert self.headers["Metadata"] == "true"
+        if self.headers["Metadata"] != "true":
+            # So does the real one, which is how the SDK finds out that it is there.
+            self._send(400, {"error": "invalid_request", "error_description": "Required metadata header"}, {})
+            return
         status, answer = self.vault.token(parse_qs(urlsplit(self.path).query))
         self._send(status, answer, {})
 
@@ -263,9 +270,9 @@ def running_vault(folder: Path) -> Iterator[tuple[FakeVault, Path]]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     vault = FakeVault()
-    secrets = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"vault": vault}))
+    secrets = _Server(("127.0.0.1", 0), type("Handler", (VaultHandler,), {"vault": vault}))
     secrets.socket = context.wrap_socket(secrets.socket, server_side=True, do_handshake_on_connect=False)
-    tokens = _Server(("127.0.0.1", 0), type("Handler", (_TokenHandler,), {"vault": vault}))
+    tokens = _Server(("127.0.0.1", 0), type("Handler", (TokenHandler,), {"vault": vault}))
     vault.url = f"https://127.0.0.1:{secrets.server_port}"
     vault.tokens_url = f"http://127.0.0.1:{tokens.server_port}"
     threads = [threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True) for server in (secrets, tokens)]

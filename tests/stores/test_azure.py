@@ -281,7 +281,7 @@ def test_a_lease_that_another_one_holds(
     vault: FakeVault, opened: Open, azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "both.pem").write_bytes((tmp_path / "ca.pem").read_bytes() + azurite.ca.read_bytes())
-    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 1.0)
+    monkeypatch.setattr(azure_store, "WRITE_SECONDS", 3.0)
     options = f"&lease={azurite.new_container()}"
     one, other = opened(options, ca="both.pem"), opened(options, ca="both.pem")
     version = one.save(USER, EXAMPLE, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import resource
@@ -39,17 +40,26 @@ async def _run(folder: Path, options: ProviderOptions, port_file: Path | None) -
 @click.option("--user", "users", multiple=True, metavar="NAME=PASSWORD", help="A mailbox; may be repeated.")
 @click.option("--oauth-tls", is_flag=True, help="The OAuth endpoints speak HTTPS.")
 @click.option("--bulk-mib", type=int, default=0, help="Add a folder Bulk with one message of this size, and a Sink.")
-def main(*, port_file: Path | None, profile: str, users: tuple[str, ...], oauth_tls: bool, bulk_mib: int) -> None:
+@click.option("--no-tls-tickets", is_flag=True, help="Hand out no tickets: no TLS session can be resumed.")
+def main(
+    *,
+    port_file: Path | None,
+    profile: str,
+    users: tuple[str, ...],
+    oauth_tls: bool,
+    bulk_mib: int,
+    no_tls_tickets: bool,
+) -> None:
     """Run a simulated mail provider on free loopback ports until interrupted, and print its addresses as JSON."""
-    options = ProviderOptions(profile=PROFILES[profile], oauth_tls=oauth_tls, bulk_octets=bulk_mib * 1024 * 1024)
+    options = ProviderOptions(
+        profile=PROFILES[profile],
+        oauth_tls=oauth_tls,
+        tls_tickets=not no_tls_tickets,
+        bulk_octets=bulk_mib * 1024 * 1024,
+    )
     if users:
         pairs = (user.partition("=") for user in users)
-        options = ProviderOptions(
-            profile=options.profile,
-            oauth_tls=oauth_tls,
-            bulk_octets=options.bulk_octets,
-            users={name.lower(): password for name, _, password in pairs},
-        )
+        options = dataclasses.replace(options, users={name.lower(): password for name, _, password in pairs})
     with contextlib.suppress(ValueError, OSError):
         # Thousands of idle connections in a benchmark.
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

@@ -29,8 +29,12 @@ class Certificates:
     key_path: Path
 
 
-def make_certificates(folder: Path) -> Certificates:
+def make_certificates(folder: Path, *names: str) -> Certificates:
     """Make an authority and a certificate for localhost, and write their files to `folder`.
+
+    Args:
+        folder: receives the files.
+        names: more hosts that the certificate is for.
 
     Raises:
         ExtraMissingError: trustme is not installed.
@@ -43,7 +47,7 @@ def make_certificates(folder: Path) -> Certificates:
             "pip install 'emailproxy-cloud[demo]'"
         ) from None
     authority = trustme.CA(organization_name="emailproxy simulated provider")
-    certificate = authority.issue_cert(*HOSTS)
+    certificate = authority.issue_cert(*HOSTS, *names)
     ca_path, certificate_path, key_path = folder / "ca.pem", folder / "server.pem", folder / "server.key"
     authority.cert_pem.write_to_path(str(ca_path))
     for index, blob in enumerate(certificate.cert_chain_pems):

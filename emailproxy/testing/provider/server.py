@@ -64,9 +64,13 @@ class ProviderOptions:
     """OAuth clients and their secret; None: a public client."""
     oauth_tls: bool = False
     """The OAuth endpoints speak HTTPS."""
+    tls_tickets: bool = True
+    """False: no tickets are handed out, so that no TLS session can be resumed."""
     bulk_octets: int = 0
     """If not 0, each mailbox has a folder ``Bulk`` with one message of this size and a folder ``Sink`` that drops
     what is appended."""
+    names: Sequence[str] = ()
+    """More hosts that the certificate is for: a real provider's, where a test leads its names here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +137,10 @@ async def serve_provider(
     Raises:
         ExtraMissingError: trustme is not installed.
     """
-    certificates = make_certificates(folder)
+    certificates = make_certificates(folder, *options.names)
+    if not options.tls_tickets:
+        certificates.context.num_tickets = 0
+        certificates.context.options |= ssl.OP_NO_TICKET  # that of TLS 1.2
     switches, counters = Switches(), Counters()
     issuer = TokenIssuer(options.clients, options.users, switches, counters)
     mailboxes = {user: Mailbox(user) for user in options.users}

@@ -65,7 +65,9 @@ test('rows that somebody points at keep their places', () => {
 
 test('sizes, spans and times are written in the language', () => {
   const en = formats('en');
-  assert.equal(plain(en.octets(999)), '999 byte');
+  assert.equal(plain(en.octets(0)), '0 kB');
+  assert.equal(plain(en.octets(420)), '0.4 kB');
+  assert.equal(plain(en.octets(999_900)), '1.0 MB');
   assert.equal(plain(en.octets(12_345)), '12.3 kB');
   assert.equal(plain(formats('fr').octets(12_345)), '12,3 ko');
   assert.equal(plain(formats('uk').rate(1_500_000)), '1,5 МБ/с');

@@ -21,7 +21,7 @@ export function attention(state, time) {
   if (store) {
     if (store.reachable === false) say('bad', 'store', { address: store.address }, store.error);
     else if (!store.ready && store.reachable !== null) say('warn', 'storeNotReady', { address: store.address }, store.error);
-    if (store.unsaved?.length > 0) say('bad', 'unsaved', { n: store.unsaved.length }, store.unsaved[0].error, store.unsaved.length === 1 ? store.unsaved[0].account : null);
+    if (store.unsaved?.length > 0) say('bad', 'unsaved', { n: store.unsaved.length });
   }
 
   const needing = [...state.accounts.values()].filter((account) => account.state === 'needs_consent');

@@ -2,7 +2,9 @@
 
 import { h, put, s } from './dom.js';
 
-const HEIGHT = 184;
+/** Pixels: what is left beside a neighbour of more height is used up to the highest. */
+const LOWEST = 184;
+const HIGHEST = 280;
 const BOTTOM = 22;
 const TOP = 8;
 const LEFT = 34;
@@ -18,15 +20,17 @@ export function scale(highest) {
 
 /** The chart: `element`, and `draw(minutes)` with `[minute, ok, failed]`, 60 of them, oldest first. */
 export function chart({ t, format }) {
-  const picture = s('svg', { class: 'bars', role: 'img', height: HEIGHT });
+  const picture = s('svg', { class: 'bars', role: 'img' });
   const tip = h('div', { class: 'tip', hidden: true, 'aria-hidden': 'true' });
   const element = h('div', { class: 'chart' }, picture, tip);
   let shown = [];
   let width = 0;
+  let height = LOWEST;
   let drawn = '';
 
   const observer = new ResizeObserver(([entry]) => {
     width = Math.floor(entry.contentRect.width);
+    height = Math.min(HIGHEST, Math.max(LOWEST, Math.floor(entry.contentRect.height)));
     if (shown.length > 0) draw(shown);
   });
   observer.observe(element);
@@ -50,11 +54,11 @@ export function chart({ t, format }) {
   function draw(minutes) {
     shown = minutes;
     if (!width) return;
-    const key = width + minutes.join(';');
+    const key = `${width} ${height} ${minutes.join(';')}`;
     if (key === drawn) return;
     drawn = key;
     const top = scale(Math.max(...minutes.map(([, ok, failed]) => ok + failed)));
-    const room = HEIGHT - BOTTOM - TOP;
+    const room = height - BOTTOM - TOP;
     const y = (value) => TOP + room * (1 - value / top);
     const step = (width - LEFT - RIGHT) / minutes.length;
     const thick = Math.max(2, Math.min(10, step - (step > 6 ? 3 : 1)));
@@ -67,17 +71,18 @@ export function chart({ t, format }) {
     minutes.forEach(([minute, ok, failed], index) => {
       const x = LEFT + index * step + (step - thick) / 2;
       if (minute % every === 0 && x > LEFT + 12 && x < width - 26) {
-        parts.push(s('text', { class: 'axis', x: x + thick / 2, y: HEIGHT - 5, 'text-anchor': 'middle' }, format.clock(minute * 60)));
+        parts.push(s('text', { class: 'axis', x: x + thick / 2, y: height - 5, 'text-anchor': 'middle' }, format.clock(minute * 60)));
       }
       if (ok > 0) parts.push(bar('ok', x, y(ok), thick, y(0) - y(ok)));
       if (failed > 0) parts.push(bar('bad', x, y(ok + failed), thick, Math.max(2, y(ok) - y(ok + failed) - (ok > 0 ? 1 : 0))));
     });
     put(picture, parts);
     picture.setAttribute('width', width);
-    picture.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
+    picture.setAttribute('height', height);
+    picture.setAttribute('viewBox', `0 0 ${width} ${height}`);
   }
 
-  const bar = (kind, x, y, w, height) => s('rect', { class: `bar bar-${kind}`, x, y, width: w, height, rx: Math.min(2, w / 3) });
+  const bar = (kind, x, y, w, tall) => s('rect', { class: `bar bar-${kind}`, x, y, width: w, height: tall, rx: Math.min(2, w / 3) });
 
   return {
     element,

@@ -1,6 +1,7 @@
 // How are numbers, sizes and times written in a language? By Intl alone; times are Unix seconds.
 
-const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
+// Not bytes: "1 byte" is long, and nobody counts them.
+const SIZES = ['kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 const SPANS = [['day', 86_400], ['hour', 3_600], ['minute', 60], ['second', 1]];
 
 /** The formats of one language; `language` is a BCP 47 tag. */
@@ -18,17 +19,14 @@ export function formats(language) {
   const both = new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'medium' });
 
   const sized = (octets, ending) => {
-    let value = Math.max(0, octets);
+    let value = Math.max(0, octets) / 1000;
     let step = 0;
     while (value >= 999.5 && step < SIZES.length - 1) {
       value /= 1000;
       step += 1;
     }
-    const digits = step === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-    return number({
-      style: 'unit', unit: SIZES[step] + ending, unitDisplay: step === 0 && !ending ? 'short' : 'short',
-      maximumFractionDigits: digits, minimumFractionDigits: step === 0 ? 0 : Math.min(digits, 1),
-    }).format(value);
+    const digits = value === 0 || value >= 100 ? 0 : value >= 10 || step === 0 ? 1 : 2;
+    return number({ style: 'unit', unit: SIZES[step] + ending, unitDisplay: 'short', maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 1) }).format(value);
   };
 
   return {

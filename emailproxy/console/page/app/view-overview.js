@@ -79,8 +79,8 @@ export function overview(page) {
   function showSessions() {
     let inside = 0;
     for (const session of state.sessions.values()) if (session.account !== null) inside += 1;
-    tiles.sessions.show(format.count(state.sessions.size), state.sessions.size === inside
-      ? t('tile.sessions.all') : t('tile.sessions.some', { n: state.sessions.size - inside }));
+    tiles.sessions.show(format.count(state.sessions.size), state.sessions.size === 0 ? t('sessions.none')
+      : state.sessions.size === inside ? t('tile.sessions.all') : t('tile.sessions.some', { n: state.sessions.size - inside }));
   }
 
   function showTraffic() {
@@ -93,7 +93,7 @@ export function overview(page) {
     const hour = minutes(state.logins, now(state));
     const [ok, failed] = hour.reduce(([a, b], [, c, d]) => [a + c, b + d], [0, 0]);
     tiles.logins.show(format.count(ok + failed), failed > 0
-      ? t('tile.logins.failed', { n: failed, share: format.share(failed / (ok + failed)) }) : t('tile.logins.good'), failed > 0 ? 'bad' : null);
+      ? t('tile.logins.failed', { n: failed, share: format.share(failed / (ok + failed)) }) : t(ok > 0 ? 'tile.logins.good' : 'tile.logins.none'), failed > 0 ? 'bad' : null);
     logins.draw(hour);
     const most = hour.reduce((best, one) => (one[1] + one[2] > best[1] + best[2] ? one : best));
     logins.describe(`${t('logins.title')}: ${t('logins.ok', { n: ok })}, ${t('logins.failed', { n: failed })}. ${
@@ -103,7 +103,7 @@ export function overview(page) {
   function showAccounts() {
     let needing = 0;
     for (const account of state.accounts.values()) if (account.state === 'needs_consent') needing += 1;
-    tiles.accounts.show(format.count(state.accounts.size), needing > 0 ? t('tile.accounts.needing', { n: needing }) : t('tile.accounts.good'), needing > 0 ? 'bad' : null);
+    tiles.accounts.show(format.count(state.accounts.size), needing > 0 ? t('tile.accounts.needing', { n: needing }) : t(state.accounts.size > 0 ? 'tile.accounts.good' : 'accounts.none'), needing > 0 ? 'bad' : null);
   }
 
   return {

@@ -67,6 +67,7 @@ export default {
   'tile.sessions.some': { one: '{n} not logged in yet', other: '{n} not logged in yet' },
   'tile.logins': 'Logins in the last hour',
   'tile.logins.good': 'None failed',
+  'tile.logins.none': 'None so far',
   'tile.logins.failed': { one: '{n} failed ({share})', other: '{n} failed ({share})' },
   'tile.traffic': 'Traffic',
   'tile.traffic.both': '↓ {down} · ↑ {up}',

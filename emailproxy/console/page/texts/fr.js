@@ -69,6 +69,7 @@ export default {
   'tile.sessions.some': { one: '{n} pas encore authentifiée', many: '{n} pas encore authentifiées', other: '{n} pas encore authentifiées' },
   'tile.logins': 'Connexions en une heure',
   'tile.logins.good': 'Aucun échec',
+  'tile.logins.none': 'Aucune pour l’instant',
   'tile.logins.failed': { one: '{n} échec ({share})', many: '{n} échecs ({share})', other: '{n} échecs ({share})' },
   'tile.traffic': 'Trafic',
   'tile.traffic.both': '↓ {down} · ↑ {up}',

@@ -70,6 +70,7 @@ export default {
   'tile.sessions.some': { one: '{n} ще не увійшов', few: '{n} ще не увійшли', many: '{n} ще не увійшли', other: '{n} ще не увійшли' },
   'tile.logins': 'Входи за останню годину',
   'tile.logins.good': 'Усі успішні',
+  'tile.logins.none': 'Поки що жодного',
   'tile.logins.failed': { one: '{n} невдалий ({share})', few: '{n} невдалі ({share})', many: '{n} невдалих ({share})', other: '{n} невдалого ({share})' },
   'tile.traffic': 'Трафік',
   'tile.traffic.both': '↓ {down} · ↑ {up}',

@@ -1,0 +1,17 @@
+"""What is measured? A file for each mode that can be typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from benchmarks.modes import idle, logins, relay
+from benchmarks.setting import Measured, Setting
+
+__all__ = ["MODES"]
+
+MODES: Mapping[str, Callable[[Setting], Measured]] = {
+    "relay": relay.measure,
+    "logins": logins.measure,
+    "idle": idle.measure,
+}
+"""By name, in the order of ``all``."""

@@ -1,0 +1,65 @@
+"""Plots are well-formed SVG that shows what was measured."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from benchmarks import plots
+from benchmarks.client import Row
+from benchmarks.figures import Result
+from benchmarks.svg import Bar, bars, lines
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(document: str) -> list[str]:
+    return [element.text or "" for element in ET.fromstring(document).iter(f"{SVG}text")]
+
+
+def row(name: str, **figures: list[float]) -> Result:
+    return Result(Row(name, "", 1, 1, "password"), dict(figures))
+
+
+def test_a_bar_is_as_long_as_its_value_says() -> None:
+    document = bars("Relay <fast>", {"down": [Bar("ours", 1.0, 0.5), Bar("peer", 3.0)]})
+    assert "Relay <fast>" in texts(document)
+    found = [element for element in ET.fromstring(document).iter(f"{SVG}rect") if "bar" in element.get("class", "")]
+    widths = [float(element.get("width", "0")) for element in found]
+    assert widths[1] == pytest.approx(3 * widths[0], abs=0.2)
+    assert len(re.findall('class="whisker"', document)) == 1
+
+
+def test_a_sheet_brings_its_ground_and_knows_dark_pages() -> None:
+    for document in (bars("t", {"f": [Bar("a", 1.0)]}), lines("t", {"a": [(1, 1)]}, x="x", y="y")):
+        assert 'class="ground"' in document
+        assert "prefers-color-scheme:dark" in document
+
+
+def test_bars_of_nothing_are_drawn_all_the_same() -> None:
+    ET.fromstring(bars("Idle", {"CPU": [Bar("ours", 0.0, 0.0), Bar("peer", -1.0)], "none": []}))
+    ET.fromstring(lines("Idle", {}, x="x", y="y"))
+
+
+def test_lines_go_through_their_points() -> None:
+    document = lines("t", {"ours": [(10, 0), (100, 5), (1000, 10)]}, x="sessions", y="KiB", log_x=True)
+    match = re.search(r'class="line c0" d="M([^"]+)"', document)
+    assert match is not None
+    points = [tuple(map(float, point.split())) for point in match[1].split("L")]
+    assert points[1][0] == pytest.approx((points[0][0] + points[2][0]) / 2, abs=0.2)
+    assert points[1][1] == pytest.approx((points[0][1] + points[2][1]) / 2, abs=0.2)
+    assert {"10", "100", "1000", "sessions", "KiB", "ours"} <= set(texts(document))
+
+
+def test_costs_are_drawn_and_latencies_have_curves() -> None:
+    one = row("ours", **{"in turn: CPU ms": [1.0], "logins/s": [5.0]})
+    one.add_latencies("64 at a time", [0.001, 0.002])
+    pictures = plots.of("logins", {"Repeated logins": [one]})
+    assert set(pictures) == {"logins", "logins-latency-64-at-a-time"}
+    assert "in turn: CPU ms" in texts(pictures["logins"])
+    assert "logins/s" not in texts(pictures["logins"])
+
+
+def test_memory_is_drawn_against_sessions() -> None:
+    measured = {f"Idle: {size} sessions": [row("ours", **{"KiB/session": [30.0]})] for size in (100, 1000)}
+    assert "idle-memory" in plots.of("idle", measured)
