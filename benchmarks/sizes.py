@@ -58,6 +58,6 @@ QUICK = Sizes(
 )  # fmt: skip
 SMOKE = Sizes(
     rounds=1, mib=8, crowd=5, trips=50, notices=5, small=20, logins=10, together=5, first=2,
-    idle=(10, 50), idle_seconds=0.5, accounts=(10, 200), records=50, starts=1, consents=2, waiting=3, refusals=2,
+    idle=(10, 50), idle_seconds=0.2, accounts=(10, 200), records=50, starts=1, consents=2, waiting=3, refusals=2,
     office=20, minutes=0.05,
 )  # fmt: skip
