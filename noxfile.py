@@ -217,6 +217,8 @@ def infra(session: nox.Session) -> None:
         "EMAILPROXY_KUBECONFORM": _go_program(session, KUBECONFORM),
         "EMAILPROXY_PROMETHEUS_MODELS": _node_package(session, PROMETHEUS_MODELS),
         "EMAILPROXY_DEBIAN": _debian(session),
+        # The session terraform builds it.
+        "EMAILPROXY_TOFU": next((TOOLS / "bin").glob("tofu-v*"), None),
     }
     environment = {name: str(path) for name, path in tools.items() if path is not None}
     session.run("pytest", "tests/deploy", *session.posargs, env=environment)
