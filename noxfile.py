@@ -175,6 +175,19 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", "tests/browser", *session.posargs)
 
 
+@nox.session(name="bench-smoke")
+def bench_smoke(session: nox.Session) -> None:
+    """Each benchmark, small, beside stunnel: does it complete, and are its ratios sane by a wide margin?"""
+    session.install("-e", ".[demo]", *groups("tests"))
+    rows = ["--only", "emailproxy"]
+    if os.environ.get("CI") == "true" or shutil.which("stunnel4") or shutil.which("stunnel"):
+        rows += ["--only", "stunnel"]
+    else:
+        session.warn("NOT COMPARED for want of stunnel (Debian package stunnel4): only our own figures are looked at")
+    results = Path(session.create_tmp()).resolve() / "results"
+    session.run("python", "-m", "benchmarks", "all", "--smoke", *rows, "--output", str(results), *session.posargs)
+
+
 @nox.session
 def stores(session: nox.Session) -> None:
     """The stores in secret managers, with the real SDKs; what is not installed skips, and fails when CI=true."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import peers, processes, report, stores
+from benchmarks import peers, processes, report, stores, timing
 from benchmarks.client import Row
 from benchmarks.measure import raise_file_limit
 from benchmarks.modes import MODES
@@ -25,7 +25,7 @@ SDKS = ("aws", "azure", "gcp")
 
 
 @click.command(context_settings={"max_content_width": 120})
-@click.argument("which", type=click.Choice([*MODES, "all", "stores"]))
+@click.argument("which", type=click.Choice([*MODES, "all", "stores", "timing"]))
 @click.option(
     "--only", "only", multiple=True, metavar="NAME", help="Measure these rows.  [default: all that are found]"
 )
@@ -94,6 +94,9 @@ def main(
     if which == "stores":
         _stores(sdks or SDKS, python, rounds=1 if size else sizes.rounds, as_json=as_json, about=about)
         return
+    if which == "timing":
+        _timing(sizes.refusals, as_json=as_json)
+        return
     pins = Pins.of(processes.available()) if pin else Pins()
     pin_here(pins)
     outcome = Outcome(output, about | {"pinning": str(pins)}, as_json=as_json)
@@ -118,6 +121,21 @@ def main(
             setting = Setting(rows, upstream, upstream.account(), place, sizes, witness)
             outcome.add(mode, MODES[mode](setting), witness)
     if not outcome.end(check=size == "smoke"):
+        sys.exit(1)
+
+
+def _timing(rounds: int, *, as_json: bool) -> None:
+    """Whether the time of a refusal tells who has an account; status 1 if it does."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emailproxy-benchmark-")))
+        upstream = stack.enter_context(processes.provider(folder, 1))
+        try:
+            targets = stack.enter_context(timing.proxies(upstream, folder))
+        except processes.CannotStartError as error:
+            raise click.ClickException(str(error)) from None
+        comparisons = timing.measure(targets, rounds=rounds)
+    click.echo(timing.report(comparisons, as_json=as_json))
+    if any(each.differs(len(comparisons)) for each in comparisons):
         sys.exit(1)
 
 

@@ -45,7 +45,7 @@ class Row:
     name: str
     host: str
     port: int
-    """IMAP without TLS."""
+    """IMAP without TLS; 0: there is none, only the one with TLS."""
     pid: int | None
     """None: of a peer on another host or unknown; its times are measured, its CPU is not."""
     login: Literal["password", "token"]
@@ -70,6 +70,7 @@ class Client(Wire):
     """
 
     def __init__(self, row: Row, account: Account, *, tls: bool = False) -> None:
+        tls = tls or not row.port
         port = row.others["imaps"] if tls else row.port
         super().__init__(row.host, port, row.tls if tls else None)
         self._name = row.name

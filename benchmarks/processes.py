@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -40,6 +41,10 @@ class Place:
     pins: Pins = field(default_factory=Pins)
     python: str = sys.executable
     """The interpreter of our proxy."""
+
+    def within(self, folder: Path) -> Place:
+        """The same in another folder."""
+        return dataclasses.replace(self, folder=folder)
 
 
 @dataclass(frozen=True)
@@ -105,12 +110,17 @@ def fetched(url: str, body: bytes | None = None) -> Any:
         return json.load(response)
 
 
+def inherited() -> dict[str, str]:
+    """Our environment, in which Python may keep what it has compiled, as an installed program does."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @contextlib.contextmanager
 def started(command: list[str], log: Path, **environment: str) -> Generator[subprocess.Popen[bytes]]:
     """Run a process for the length of a block; its output goes to `log`."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=os.environ | environment
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=inherited() | environment
         )
     try:
         yield process
@@ -160,7 +170,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], pause: float = 0.05) -> None:
+def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], pause: float = 0.005) -> None:
     """Wait until `ready` says so.
 
     Raises:

@@ -42,6 +42,8 @@ class Sizes:
     """consent: authorisations one after the other."""
     waiting: int = 64
     """consent: logins that wait for one at a time."""
+    refusals: int = 40
+    """timing: refusals of each kind, by each protocol, at each of two proxies."""
     office: int = 2000
     """mixed: sessions in IDLE."""
     minutes: float = 4.0
@@ -51,11 +53,11 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     rounds=2, mib=32, crowd=20, trips=200, notices=20, small=100, logins=40, together=16, first=4,
-    idle=(50, 200), idle_seconds=3.0, accounts=(10, 1000), records=1000, starts=3, consents=5, waiting=16,
+    idle=(50, 200), idle_seconds=3.0, accounts=(10, 1000), records=1000, starts=3, consents=5, waiting=16, refusals=8,
     office=200, minutes=0.5,
 )  # fmt: skip
 SMOKE = Sizes(
     rounds=1, mib=8, crowd=5, trips=50, notices=5, small=20, logins=10, together=5, first=2,
-    idle=(10, 50), idle_seconds=0.5, accounts=(10, 200), records=50, starts=1, consents=2, waiting=3,
+    idle=(10, 50), idle_seconds=0.2, accounts=(10, 200), records=50, starts=1, consents=2, waiting=3, refusals=2,
     office=20, minutes=0.05,
 )  # fmt: skip

@@ -45,6 +45,10 @@ class Standing:
     """Unix time."""
     where: str = ""
     """The address of the store that has the record."""
+    managed: bool = False
+    """It has app passwords."""
+    token_ends: int | None = None
+    """Unix time at which the stored access token ends."""
 
 
 def account_names(config: Config, stored: Iterable[str]) -> list[str]:
@@ -72,6 +76,8 @@ def standing(account: Account, entry: Entry, waiting: WaitingAccount | None, now
         until=until,
         last_use=record.last_activity if record is not None else None,
         where=entry.where,
+        managed=record is not None and record.sealed_by is not None,
+        token_ends=record.access_token_expiry if record is not None and record.access_token else None,
     )
 
 

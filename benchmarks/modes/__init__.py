@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.modes import idle, logins, relay
+from benchmarks.modes import accounts, consent, idle, logins, mixed, relay, startup
 from benchmarks.setting import Measured, Setting
 
 __all__ = ["MODES"]
@@ -13,5 +13,9 @@ MODES: Mapping[str, Callable[[Setting], Measured]] = {
     "relay": relay.measure,
     "logins": logins.measure,
     "idle": idle.measure,
+    "mixed": mixed.measure,
+    "accounts": accounts.measure,
+    "startup": startup.measure,
+    "consent": consent.measure,
 }
 """By name, in the order of ``all``."""

@@ -26,7 +26,14 @@ SLOW = 2
 
 def measure(setting: Setting) -> Measured:
     """Repeated logins first, then what makes them dearer."""
-    found: Measured = {}
+    found: Measured = {
+        "The provider itself, a TLS client and nobody in between: its ceiling": paired(
+            "logins, provider alone",
+            [setting.upstream.direct()],
+            setting.sizes.rounds,
+            lambda row, result: _in_turn(setting, row, result, "imap", "provider alone"),
+        )
+    }
     for protocol in PROTOCOLS:
         rows = [row for row in setting.rows if row.port_of(protocol) is not None]
         if rows:
@@ -129,7 +136,7 @@ def _without_resumption(setting: Setting) -> Measured:
     with contextlib.ExitStack() as stack:
         folder = setting.place.folder / "no-tickets"
         folder.mkdir()
-        place = replace(setting.place, folder=folder)
+        place = setting.place.within(folder)
         upstream = stack.enter_context(processes.provider(folder, 1, pins=place.pins, tickets=False))
         rows = [stack.enter_context(peers.PEERS[name].start(upstream, place)) for name in names]
         other = replace(
@@ -157,7 +164,7 @@ def _first(setting: Setting) -> Measured:
     with contextlib.ExitStack() as stack:
         folder = setting.place.folder / "first"
         folder.mkdir()
-        place = replace(setting.place, folder=folder)
+        place = setting.place.within(folder)
         users = [f"user{number}@example.com" for number in range(sizes.first * rounds * len(names))]
         upstream = stack.enter_context(processes.provider(folder, 1, users, place.pins))
         rows = [stack.enter_context(ours.run(name, makers[name], upstream, place, users=users)) for name in names]

@@ -22,6 +22,9 @@ def measure(setting: Setting) -> Measured:
     sizes, rows = setting.sizes, setting.rows
     crowd = f"{sizes.crowd} sessions"
     found: Measured = {
+        "The provider itself, a TLS client and nobody in between: its ceiling": paired(
+            "relay, provider alone", [setting.upstream.direct()], sizes.rounds, _bulk(setting, "provider alone", 1)
+        ),
         f"Relay: {sizes.mib} MiB each way, one session, plain client, TLS to the server": paired(
             "relay", rows, sizes.rounds, _bulk(setting, "1 session", 1)
         ),

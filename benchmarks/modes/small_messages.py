@@ -20,7 +20,7 @@ def measure(setting: Setting) -> Measured:
     sizes = setting.sizes
     direct = setting.upstream.direct()
     names = itertools.count()
-    with Client(direct, setting.account, tls=True) as behind:
+    with Client(direct, setting.account) as behind:
         behind.command("CREATE Small")
         for _ in range(sizes.small):
             behind.append(SMALL, "Small")
@@ -52,12 +52,8 @@ def measure(setting: Setting) -> Measured:
         return {title: paired("relay, small messages", setting.rows, sizes.rounds, work)}
 
 
-def _connected(row: Row, setting: Setting) -> Client:
-    return Client(row, setting.account, tls=row.port == 0)
-
-
 def _noops(row: Row, setting: Setting) -> list[float]:
-    with _connected(row, setting) as client:
+    with Client(row, setting.account) as client:
         seconds = []
         for _ in range(setting.sizes.trips):
             begun = time.perf_counter()
@@ -68,7 +64,7 @@ def _noops(row: Row, setting: Setting) -> list[float]:
 
 def _news(row: Row, behind: Client, setting: Setting, folder: str) -> list[float]:
     """From the moment when a message is sent to the server until the client in IDLE hears of it."""
-    with _connected(row, setting) as client:
+    with Client(row, setting.account) as client:
         client.command(f"SELECT {folder}")
         client.idle()
         seconds = []

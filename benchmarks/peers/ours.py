@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
 
 from benchmarks.client import Row
 from benchmarks.peers.base import Peer, ports
@@ -11,13 +12,17 @@ from benchmarks.processes import Place, Upstream, listens, started, wait
 
 __all__ = ["OURS", "command", "configuration", "run"]
 
+APPLICATION = "oauth2_flow = client_credentials\n"
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 LISTENERS = {"imap": "IMAP", "pop3": "POP", "smtp": "SMTP"}
 
 
-def configuration(upstream: Upstream, local: Mapping[str, int], users: Sequence[str] = ()) -> str:
+def configuration(
+    upstream: Upstream, local: Mapping[str, int], users: Sequence[str] = (), flow: str = APPLICATION
+) -> str:
     """A file that the classic proxy reads as well: a listener for each port of `local`, and accounts.
 
-    Without `users` there is one, the provider's.
+    Without `users` there is one, the provider's. `flow` is how they get their tokens.
     """
     servers = {"imap": upstream.imap_port, "pop3": upstream.pop3_port, "smtp": upstream.smtp_port}
     # The console is no part of what is compared, and two proxies of one run would fight for its port.
@@ -32,7 +37,7 @@ def configuration(upstream: Upstream, local: Mapping[str, int], users: Sequence[
             section += f"local_certificate_path = {upstream.certificate}\nlocal_key_path = {upstream.key}\n"
         sections.append(section)
     sections += (
-        f"[{user}]\noauth2_flow = client_credentials\ntoken_url = {upstream.token_url}\n"
+        f"[{user}]\n{flow}token_url = {upstream.token_url}\n"
         f"oauth2_scope = https://mail.example.com/.default\n"
         f"client_id = {upstream.client_id}\nclient_secret = {upstream.client_secret}\n"
         for user in users or (upstream.user,)
@@ -49,14 +54,16 @@ def run(
     *,
     most: int | None = None,
     users: Sequence[str] = (),
+    flow: str = APPLICATION,
+    variables: Mapping[str, str] = NO_VARIABLES,
 ) -> Generator[Row]:
     """Run a proxy that reads our configuration file, and wait until all its ports listen."""
     local = ports("imap", "imaps", "pop3", "smtp")
     config = place.folder / f"{name}.config"
-    config.write_text(configuration(upstream, local, users))
+    config.write_text(configuration(upstream, local, users, flow))
     log = place.folder / f"{name}.log"
     full = place.pins.command([*words, "--config-file", str(config)], row=True)
-    with started(full, log, SSL_CERT_FILE=upstream.ca_path) as process:
+    with started(full, log, SSL_CERT_FILE=upstream.ca_path, **variables) as process:
         wait(process, log, lambda: all(listens(port) for port in local.values()))
         yield Row(name, "127.0.0.1", local.pop("imap"), process.pid, "password", local, upstream.trust(), most)
 

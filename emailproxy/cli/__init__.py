@@ -13,20 +13,25 @@ from emailproxy.cli.cache_import import import_
 from emailproxy.cli.cache_status import status
 from emailproxy.cli.checking import check, sample_config
 from emailproxy.cli.completion import completion
+from emailproxy.cli.console_page import console
 from emailproxy.cli.demonstration import demo
 from emailproxy.cli.deploy_config import deploy_config
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
+from emailproxy.cli.lifecycle import drain, reload
 from emailproxy.cli.passwords import passwords
 from emailproxy.cli.root import cli
+from emailproxy.cli.running import kick, sessions
+from emailproxy.cli.running import status as running_status
 from emailproxy.cli.seal import seal
 from emailproxy.cli.stores import stores
+from emailproxy.cli.watching import watch
 
 __all__ = ["Exit", "cli", "main"]
 
 COMMANDS = (
-    *(accounts, authorise_command, cache, check, completion, demo, deploy_config, doctor),
-    *(passwords, sample_config, seal, stores),
+    *(accounts, authorise_command, cache, check, completion, console, demo, deploy_config, doctor, drain, kick),
+    *(passwords, reload, running_status, sample_config, seal, sessions, stores, watch),
 )
 for command in COMMANDS:
     cli.add_command(command)

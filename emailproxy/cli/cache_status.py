@@ -16,7 +16,7 @@ from emailproxy.oauth.foreign import foreign
 from emailproxy.status import Presence, Status, read_status, status_path
 from emailproxy.store.health import StoreHealth
 
-__all__ = ["status"]
+__all__ = ["status", "status_lines"]
 
 
 @click.command(short_help="Say whether the running proxy's store is well.")
@@ -37,7 +37,7 @@ def status(flags: Flags, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"presence": reading.presence.value} | (asdict(found) if found else {}), indent=2))
     elif found is not None:
-        for line in _lines(found, running=running):
+        for line in status_lines(found, running=running):
             click.echo(line)
     path = status_path(flags.config_file)
     match reading.presence:
@@ -51,7 +51,8 @@ def status(flags: Flags, *, as_json: bool) -> None:
             sys.exit(Exit.STOPPED if found is not None and found.ready else Exit.FAILED)
 
 
-def _lines(found: Status, *, running: bool) -> Iterator[str]:
+def status_lines(found: Status, *, running: bool) -> Iterator[str]:
+    """What a status file says, for people."""
     health = found.health
     rows = [
         ("proxy", f"process {found.pid}, started {moment(int(found.started))}{'' if running else ', ended'}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,7 @@ class PasswordError(ProxyError):
 
 def has_terminal() -> bool:
     """Whether somebody can be asked."""
-    return sys.stdin.isatty()
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def mail_password(account: str, file: Path | None, *, confirm: bool | str = False) -> Secret:
@@ -48,8 +49,8 @@ def mail_password(account: str, file: Path | None, *, confirm: bool | str = Fals
     """
     if file is not None:
         try:
-            with sys.stdin.buffer if str(file) == "-" else file.open("rb") as source:
-                octets = source.read(MAX_FILE)
+            with nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as source:
+                octets = source.readline(MAX_FILE)  # no more: whoever writes may not close it
         except OSError as error:
             raise PasswordError(f"{file}: {error.strerror}") from None
         line = octets.splitlines()[0] if octets else b""

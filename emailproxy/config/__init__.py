@@ -11,7 +11,7 @@ from emailproxy.config.model import (
     Server,
     Settings,
 )
-from emailproxy.config.reader import load, section_names
+from emailproxy.config.reader import load, load_channel, section_names
 from emailproxy.config.samples import PROVIDERS, sample
 from emailproxy.config.summary import describe
 
@@ -28,6 +28,7 @@ __all__ = [
     "Settings",
     "describe",
     "load",
+    "load_channel",
     "sample",
     "section_names",
 ]

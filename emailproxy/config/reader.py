@@ -9,17 +9,19 @@ from typing import Final
 
 from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.accounts import ACCOUNT_OPTIONS, read_accounts
+from emailproxy.config.channel import Channel
+from emailproxy.config.console import CONSOLE_OPTIONS, read_channel
 from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
 from emailproxy.config.model import Account, Config, Fault, Server
-from emailproxy.config.options import Findings
+from emailproxy.config.options import Findings, Option, Reader
 from emailproxy.config.servers import SERVER_OPTIONS, is_server, needs_managed_accounts, read_servers
 from emailproxy.config.settings import SETTINGS_OPTIONS, SETTINGS_SECTION, read_settings
 from emailproxy.config.syntax import Section, decode, parse
 from emailproxy.references.base import Reference
 from emailproxy.references.sources import Sources
 
-__all__ = ["load", "section_names"]
+__all__ = ["load", "load_channel", "section_names"]
 
 # Ten thousand accounts with their tokens are about 60 MB; a disk image by mistake must not fill the memory.
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
@@ -45,6 +47,31 @@ def load(path: Path, sources: Sources | None = None, issuers: Issuers | None = N
         if issuers is None:
             issuers = opened.enter_context(closing(Issuers()))
         return _load(path, sources, issuers)
+
+
+def load_channel(path: Path, sources: Sources | None = None) -> Channel:
+    """What the configuration file `path` says of the console, whatever else is in it. Blocks.
+
+    Args:
+        path: the file.
+        sources: who follows references; None: those that are installed.
+
+    Raises:
+        ConfigError: the file cannot be read, or what it says of the console is faulty.
+    """
+    text, _ = _read(path)
+    sections = [section for section in parse(text, path).sections.values() if section.name == SETTINGS_SECTION]
+    findings = Findings(str(path))
+    with ExitStack() as opened:
+        if sources is None:
+            sources = opened.enter_context(closing(Sources()))
+        followed = Elsewhere(sources, findings).followed(sections, CONSOLE_OPTIONS)
+    found = followed.get(SETTINGS_SECTION)
+    options = {name: Option.of(found, name) for name in found.options} if found is not None else {}
+    channel = read_channel(Reader(SETTINGS_SECTION, options, findings))
+    if findings.faults:
+        raise ConfigError(findings.faults, findings.warnings, ())
+    return channel
 
 
 def section_names(path: Path) -> list[str]:

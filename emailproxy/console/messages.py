@@ -41,6 +41,7 @@ __all__ = [
     "decode",
     "encode",
     "fields_of",
+    "snapshot_in",
 ]
 
 FORMAT: Final = 1
@@ -400,6 +401,19 @@ def decode(text: str | bytes) -> Envelope:
     )
     kind = _TYPES.get(name)
     return Envelope(stream, sequence, time, name, None if kind is None else _parsed(kind, document, name))
+
+
+def snapshot_in(document: object) -> Snapshot:
+    """The snapshot that ``GET /api/snapshot`` has answered.
+
+    Raises:
+        MessageError: it is none, or of another format.
+    """
+    if not isinstance(document, dict) or document.get("type") != Snapshot.type:
+        raise MessageError("this is no snapshot")
+    if document.get("format") != FORMAT:
+        raise MessageError(f"format {document.get('format')!r} is not understood, only {FORMAT}")
+    return _parsed(Snapshot, document, Snapshot.type)
 
 
 def _plain(value: object) -> object:

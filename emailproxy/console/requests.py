@@ -10,12 +10,13 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
 from emailproxy.console.context import Context
-from emailproxy.console.messages import fields_of
+from emailproxy.console.messages import FORMAT, Snapshot, fields_of
 from emailproxy.console.refusing import Body, RequestRefusedError
 from emailproxy.console.requests_authorising import AuthorisingRequests
 from emailproxy.console.requests_doctor import DoctorRequests
@@ -29,14 +30,23 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-__all__ = ["MAX_BODY", "Answer", "RunningRequests", "requests", "routes"]
+__all__ = ["MAX_BODY", "Answer", "Farewell", "RunningRequests", "requests", "routes"]
 
 log = logging.getLogger("emailproxy.console")
 
 MAX_BODY: Final = 64 * 1024
 """Octets of a request: a pasted address has 16 KiB at the most, a password a hundred."""
 
-Answer = Callable[[Mapping[str, str], Body], Awaitable[Mapping[str, object]]]
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """An answer that must have left before something is done."""
+
+    fields: Mapping[str, object]
+    then: Callable[[], None]
+
+
+Answer = Callable[[Mapping[str, str], Body], Awaitable[Mapping[str, object] | Farewell]]
 """What answers: the parts of the path and the body in, the fields of the answer out. Raises RequestRefusedError."""
 
 
@@ -67,18 +77,22 @@ class RunningRequests:
             "warnings": [str(warning) for warning in config.warnings],
         }
 
-    async def drain(self, _path: Mapping[str, str], body: Body) -> Mapping[str, object]:
+    async def drain(self, _path: Mapping[str, str], body: Body) -> Farewell:
         """Stop: accept nothing more, and end when the last session has; asked again with ``now``: at once."""
         await trio.lowlevel.checkpoint()
         now = body.flag("now")
         draining = self._context.snapshot().proxy.draining
         log.info("%s asked for through the console", "end" if now else "drain")
-        sessions = len(self._context.sessions())
-        if not draining:
-            self._context.stop()
-        if now:
-            self._context.stop()
-        return {"sessions": sessions, "seconds": 0.0 if now else self._context.config().settings.drain}
+        seconds = 0.0 if now else self._context.config().settings.drain
+
+        def stop() -> None:
+            if not draining:
+                self._context.stop()
+            if now:
+                self._context.stop()
+
+        # Without a session the proxy is gone at once, and the answer with it.
+        return Farewell({"sessions": len(self._context.sessions()), "seconds": seconds}, stop)
 
     async def kick(self, path: Mapping[str, str], _body: Body) -> Mapping[str, object]:
         """End one mail session."""
@@ -113,11 +127,12 @@ def requests(context: Context) -> Mapping[str, Answer]:
 
 
 def routes(context: Context) -> list[BaseRoute]:
-    """The same for Starlette, and ``GET /api/snapshot``."""
+    """The same for Starlette, and ``GET /api/snapshot``: the fields of a snapshot, with ``format`` and ``type``."""
     from starlette.routing import Route
 
     async def snapshot(_request: Request) -> Response:
-        return _response(200, {"ok": True} | fields_of(context.snapshot()))
+        head = {"ok": True, "format": FORMAT, "type": Snapshot.type}
+        return _response(200, head | fields_of(context.snapshot()))
 
     return [
         Route("/api/snapshot", snapshot, methods=["GET"]),
@@ -128,12 +143,14 @@ def routes(context: Context) -> list[BaseRoute]:
 def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            fields = await answer(request.path_params, Body(_object(await _octets(request))))
+            told = await answer(request.path_params, Body(_object(await _octets(request))))
         except RequestRefusedError as refused:
             return _response(refused.status, {"ok": False, "error": str(refused)} | dict(refused.fields))
         except StoreError as error:
             return _response(503, {"ok": False, "error": foreign(error)})
-        return _response(200, {"ok": True} | dict(fields))
+        if isinstance(told, Farewell):
+            return _response(200, {"ok": True} | dict(told.fields), told.then)
+        return _response(200, {"ok": True} | dict(told))
 
     return endpoint
 
@@ -158,9 +175,15 @@ def _object(octets: bytes) -> Mapping[str, Any]:
     return document
 
 
-def _response(status: int, document: Mapping[str, object]) -> Response:
+def _response(status: int, document: Mapping[str, object], then: Callable[[], None] | None = None) -> Response:
+    from starlette.background import BackgroundTask
     from starlette.responses import Response
+
+    async def afterwards() -> None:  # a coroutine, as Starlette gives others to a thread
+        assert then is not None
+        then()
 
     # An answer may hold an app password, which no cache may keep.
     headers = {"Cache-Control": "no-store"}
-    return Response(json.dumps(document), status, headers, media_type="application/json")
+    background = BackgroundTask(afterwards) if then is not None else None
+    return Response(json.dumps(document), status, headers, media_type="application/json", background=background)

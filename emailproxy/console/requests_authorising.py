@@ -15,7 +15,7 @@ from emailproxy.console.refusing import Body, RequestRefusedError
 from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.consent import OutcomeKind, Pending
 from emailproxy.oauth.foreign import foreign
-from emailproxy.oauth.managing import is_managed
+from emailproxy.oauth.managing import is_managed, is_sealed_by_mail_password
 
 __all__ = ["AuthorisingRequests"]
 
@@ -44,7 +44,8 @@ class AuthorisingRequests:
         """``{account, password?, again?, replace?}``: begin an authorisation.
 
         The answer has ``pending`` (as in ``/events``, where its outcome is told), or ``until`` if the account works
-        without anybody. ``needs`` is ``password`` in a refusal that the mail password would have prevented, and
+        without anybody. ``needs`` is ``password`` in a refusal that the mail password would have prevented (``stored``
+        says whether there is something that it must open), and
         ``replace`` where the password is another than the stored one.
         """
         account = body.account(self._context.config())
@@ -53,7 +54,9 @@ class AuthorisingRequests:
         managed = stored is not None and is_managed(stored.record)
         if password is None and not managed:
             error = f"the mail password of {account.name} is needed, since that seals its tokens"
-            raise RequestRefusedError(403, error, needs="password")
+            sealed = stored is not None and is_sealed_by_mail_password(stored.record)
+            known = sealed or account.inherited_secret is not None
+            raise RequestRefusedError(403, error, needs="password", stored=known)
         log.info("account %s: authorisation asked for through the console", foreign(account.name))
         begun = None
         with trio.move_on_after(BEGIN_SECONDS):

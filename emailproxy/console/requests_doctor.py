@@ -40,9 +40,10 @@ class DoctorRequests:
         self._run: str | None = None
 
     async def begin(self, _path: Mapping[str, str], body: Body) -> Mapping[str, object]:
-        """``{account?, password?, sections?}``: begin an examination, whose steps ``/events`` tells under its ``run``.
+        """``{account?, password?, sections?, logins?}``: begin an examination; ``/events`` tells its steps.
 
-        Logins are tried with a token if there is a password, or if the account is a managed one.
+        Logins are tried with a token if there is a password, or if the account is a managed one. With ``logins`` they
+        must be: ``needs`` is ``password`` in a refusal that the mail password would have prevented.
         """
         account = body.account(self._context.config()) if body.optional_text("account") is not None else None
         password, sections = body.secret("password"), body.texts("sections")
@@ -50,6 +51,9 @@ class DoctorRequests:
         if account is not None and not tries:
             stored = await self._context.records.load_fresh(account.name)
             tries = stored is not None and is_managed(stored.record)
+        if account is not None and not tries and body.flag("logins"):
+            error = f"the mail password of {account.name} is needed to try its logins"
+            raise RequestRefusedError(403, error, needs="password")
         if self._run is not None:
             raise RequestRefusedError(409, "an examination is under way; wait for its end", run=self._run)
         self._run = run = secrets.token_hex(4)

@@ -47,7 +47,7 @@ async def authorise(
     records: Records,
     settings: Settings,
     account: Account,
-    password: Secret,
+    password: Secret | None,
     desk: Desk,
     *,
     again: bool = False,
@@ -61,7 +61,7 @@ async def authorise(
         records: the store.
         settings: the settings in force.
         account: whose tokens.
-        password: the mail password, which seals them.
+        password: the mail password, which seals them; None: the account is a managed one.
         desk: what the person has at hand.
         again: ask for consent even if there are tokens that work.
         replace: the person knows that this is another password than the one that seals the stored tokens.

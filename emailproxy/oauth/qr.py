@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from emailproxy.config.options import is_loopback, split_url
 from emailproxy.oauth.consent import Pending
 
-__all__ = ["qr_code", "show_code"]
+__all__ = ["qr_code", "qr_lines", "show_code"]
 
 BORDER: Final = 2
 """Modules around the code: half of what the standard wants, which cameras do with, and it fits more terminals."""
@@ -20,12 +20,23 @@ _COLOURS: Final = ("\x1b[97;40m", "\x1b[0m")
 
 
 def qr_code(pending: Pending, stream: TextIO) -> str | None:
-    """The address of `pending` as lines for `stream`; None if it is no terminal that can show it, or of no use.
+    """The address of `pending` as `qr_lines`."""
+    redirect_uri = None if pending.question.user_code is not None else pending.account.redirect_uri or ""
+    return qr_lines(pending.url, redirect_uri, stream)
+
+
+def qr_lines(url: str, redirect_uri: str | None, stream: TextIO) -> str | None:
+    """`url` as lines for `stream`; None if it is no terminal that can show it, or of no use.
 
     An address whose sign-in ends at this machine is of no use in a telephone.
+
+    Args:
+        url: what a person opens.
+        redirect_uri: where the sign-in ends; None: nowhere, there is a code.
+        stream: where it is shown.
     """
-    redirect = split_url(pending.account.redirect_uri or "")
-    if pending.question.user_code is None and (redirect is None or is_loopback(redirect.hostname or "localhost")):
+    redirect = split_url(redirect_uri or "")
+    if redirect_uri is not None and (redirect is None or is_loopback(redirect.hostname or "localhost")):
         return None
     try:
         shown = stream.isatty() and "utf" in (stream.encoding or "").lower()
@@ -35,7 +46,7 @@ def qr_code(pending: Pending, stream: TextIO) -> str | None:
         return None
     import segno
 
-    code = segno.make(pending.url, error="l", micro=False)
+    code = segno.make(url, error="l", micro=False)
     if code.symbol_size(border=BORDER)[0] > shutil.get_terminal_size().columns:
         return None
     drawn = io.StringIO()

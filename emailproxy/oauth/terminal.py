@@ -14,7 +14,7 @@ import trio
 from emailproxy.oauth.consent import MAX_REDIRECT, Consents, Outcome, OutcomeKind
 from emailproxy.oauth.foreign import foreign
 
-__all__ = ["read_pasted_redirects"]
+__all__ = ["lines_of", "read_pasted_redirects"]
 
 log = logging.getLogger("emailproxy.consent")
 
@@ -45,7 +45,7 @@ async def read_pasted_redirects(
     if os.isatty(descriptor) and not _in_background(descriptor):
         log.info("the address that a sign-in ends at can be pasted into this terminal")
     asked: str | None = None
-    async for line in _lines(descriptor):
+    async for line in lines_of(descriptor):
         text = line.strip()
         if not text:
             continue
@@ -57,7 +57,7 @@ async def read_pasted_redirects(
             sink.flush()
 
 
-async def _lines(descriptor: int) -> AsyncIterator[str]:
+async def lines_of(descriptor: int) -> AsyncIterator[str]:
     """Lines of the descriptor, read when there is something to read. What is too long for an address is dropped."""
     buffer = b""
     dropping = False

@@ -22,12 +22,18 @@ def test_what_is_possible_passes() -> None:
 def test_a_login_that_costs_a_key_is_found() -> None:
     measured = {"Logins": [result("stunnel", {"in turn: CPU ms": [1.0]}, {"in turn: CPU ms": [400.0]})]}
     _, [fault] = check("logins", measured)
-    assert "400.0 times stunnel" in fault
+    assert "400.00 times stunnel" in fault
 
 
 def test_a_peer_that_does_not_do_the_same_is_no_measure() -> None:
     measured = {"Logins": [result("nginx", {"in turn: CPU ms": [1.0]}, {"in turn: CPU ms": [400.0]})]}
     assert check("logins", measured) == (1, [])
+
+
+def test_a_cost_that_grows_with_the_accounts_is_found() -> None:
+    measured = {"Accounts": [result("100000 accounts", {"login: CPU ms": [50.0]}, {"login: CPU ms": [0.02]})]}
+    _, [fault] = check("accounts", measured)
+    assert "0.02 times 100000 accounts" in fault
 
 
 def test_values_that_cannot_be_are_found() -> None:

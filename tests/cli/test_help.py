@@ -32,7 +32,7 @@ def test_help_has_an_example_that_would_be_understood(path: tuple[str, ...], com
     assert examples, "no example"
     assert any(example.split(" > ")[0] == " ".join(path) or " ".join(path) in example for example in examples)
     for example in examples:
-        words = shlex.split(re.split(r" [<>|] ", example)[0], comments=True)
+        words = shlex.split(re.split(r" (?:[<>|]|&&) ", re.sub(r"\$\(.*\)", "0000002a", example))[0], comments=True)
         with cli.make_context("emailproxy", list(words), resilient_parsing=False) as root:
             _understood(root, cli, [*root._protected_args, *root.args])
 

@@ -15,7 +15,7 @@ from emailproxy.config import Account, Config, Fault, MailProtocol, Server, Sett
 from emailproxy.console.context import Context
 from emailproxy.console.messages import Message, Pending, Proxy, Snapshot, Store
 from emailproxy.console.refusing import Body, RequestRefusedError
-from emailproxy.console.requests import requests
+from emailproxy.console.requests import Farewell, requests
 from emailproxy.failures import Failure
 from emailproxy.store.base import Record
 from emailproxy.store.cached import CachedStore
@@ -56,7 +56,11 @@ class Asked:
     config: Config
 
     async def post(self, path: str, parts: Mapping[str, str] | None = None, **fields: Any) -> Mapping[str, Any]:
-        return await requests(self.context)[path](parts or {}, Body(fields))
+        answer = await requests(self.context)[path](parts or {}, Body(fields))
+        if isinstance(answer, Farewell):
+            answer.then()
+            return answer.fields
+        return answer
 
     async def refused(self, path: str, parts: Mapping[str, str] | None = None, **fields: Any) -> RequestRefusedError:
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from emailproxy.config import Fault
 from emailproxy.console import requests as module
+from emailproxy.console.messages import MessageError, snapshot_in
 from emailproxy.console.requests import MAX_BODY, requests, routes
 from emailproxy.failures import FailureKind
 from emailproxy.store.base import StoreUnavailableError
@@ -131,12 +132,17 @@ async def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await http("GET", "/api/reload"))[0] == 405
         status, answer, _ = await http("GET", "/api/snapshot")
         assert (status, answer["ok"], answer["store"]["address"]) == (200, True, "memory:")
+        assert snapshot_in(answer) == proxy.context.snapshot()
+        with pytest.raises(MessageError):
+            snapshot_in({**answer, "format": 2})
         assert (await http("POST", "/api/drain", b"{"))[0] == 400
         assert (await http("POST", "/api/drain", b"[]"))[0] == 400
         assert (await http("POST", "/api/drain", b"\xff"))[0] == 400
         assert (await http("POST", "/api/drain", b"[" * 60_000))[0] == 400
         assert (await http("POST", "/api/drain", b" " * (MAX_BODY + 1)))[0] == 413
         assert proxy.stops == []
+        assert (await http("POST", "/api/drain"))[:2] == (200, {"ok": True, "sessions": 1, "seconds": 30.0})
+        assert len(proxy.stops) == 1
         proxy.world.records.load_errors.append(StoreUnavailableError("the store is down"))
         body = json.dumps({"account": ADA}).encode()
         assert (await http("POST", "/api/passwords", body))[:2] == (503, {"ok": False, "error": "the store is down"})

@@ -38,7 +38,7 @@ async def test_the_proxys_own_listener_gets_the_redirect(patient_clock: PatientC
 async def test_the_mail_password_is_needed_where_it_seals(patient_clock: PatientClock) -> None:
     async with asked(record=sealed_record(expires_in=3600)) as proxy:
         refused = await proxy.refused("/api/authorise", account=ADA)
-        assert (refused.status, refused.fields) == (403, {"needs": "password"})
+        assert (refused.status, refused.fields) == (403, {"needs": "password", "stored": True})
         refused = await proxy.refused("/api/authorise", account=ADA, password=WRONG.reveal())
         assert refused.status == 403
         assert refused.fields["needs"] == "replace"

@@ -31,3 +31,14 @@ def test_a_peer_is_measured_in_front_of_a_given_provider(tmp_path: Path) -> None
         assert unknown["s to take them in"]["median"]
     assert (tmp_path / "results" / "idle.json").exists()
     assert (tmp_path / "results" / "idle-memory.svg").read_text().startswith("<svg")
+
+
+def test_timing_says_what_it_saw() -> None:
+    """Two rounds are too few for a verdict to mean anything; that there is one, and on what, is what counts here."""
+    command = [sys.executable, "-m", "benchmarks", "timing", "--smoke"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    for kind in ("compatible", "managed"):
+        for protocol in ("IMAP", "POP", "SMTP"):
+            assert f"{kind} {protocol}" in done.stdout, done.stdout + done.stderr
+    assert "Verdict: " in done.stdout

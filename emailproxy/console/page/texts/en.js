@@ -224,6 +224,7 @@ export default {
   'doctor.start': 'Start',
   'doctor.again': 'Run again',
   'doctor.starting': 'Starting…',
+  'doctor.done': 'The examination is over.',
   'doctor.running': { one: 'Examining… {n} step done', other: 'Examining… {n} steps done' },
   'doctor.well': 'All is well.',
   'doctor.warnings': 'It works; something should be looked at.',

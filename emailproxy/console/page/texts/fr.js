@@ -238,6 +238,7 @@ export default {
   'doctor.start': 'Commencer',
   'doctor.again': 'Relancer',
   'doctor.starting': 'Démarrage…',
+  'doctor.done': 'Le diagnostic est terminé.',
   'doctor.running': { one: 'Examen… {n} étape faite', many: 'Examen… {n} d’étapes faites', other: 'Examen… {n} étapes faites' },
   'doctor.well': 'Tout va bien.',
   'doctor.warnings': 'Cela fonctionne ; un point mérite attention.',

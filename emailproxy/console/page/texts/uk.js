@@ -247,6 +247,7 @@ export default {
   'doctor.start': 'Почати',
   'doctor.again': 'Повторити',
   'doctor.starting': 'Запуск…',
+  'doctor.done': 'Діагностику завершено.',
   'doctor.running': { one: 'Перевірка… виконано {n} крок', few: 'Перевірка… виконано {n} кроки', many: 'Перевірка… виконано {n} кроків', other: 'Перевірка… виконано {n} кроку' },
   'doctor.well': 'Усе гаразд.',
   'doctor.warnings': 'Працює, але дещо варто перевірити.',

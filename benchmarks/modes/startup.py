@@ -1,0 +1,146 @@
+"""How long until it listens? Ours without a store and with each SDK, every peer, Python alone and trio."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import peers, stores
+from benchmarks.client import Row
+from benchmarks.figures import Result
+from benchmarks.measure import cpu_seconds, resident_kib
+from benchmarks.peers import ours
+from benchmarks.processes import CannotStartError, inherited
+from benchmarks.rounds import Progress, paired
+from benchmarks.setting import Measured, Setting, scaled
+
+SDKS = ("aws", "azure", "gcp")
+MOST_IMPORTS = 12
+"""Packages in the table of imports; the rest together costs less than any of them."""
+
+Begin = Callable[[Path], AbstractContextManager["Begun"]]
+"""Starts something for the length of a block, in a folder of its own."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What has started: a process that runs and listens, or one that has ended and the CPU seconds that it took."""
+
+    pid: int | None = None
+    cpu: float | None = None
+
+
+def measure(setting: Setting) -> Measured:
+    """Starts in pairs, then what is imported."""
+    _imports(setting, 1)  # so that everything is compiled
+    with contextlib.ExitStack() as stack:
+        things, missing = _things(setting, stack)
+        rows = [Row(name, "", 0, None, "password") for name in things]
+        numbers = iter(range(1_000_000))
+
+        def work(row: Row, result: Result) -> None:
+            folder = setting.place.folder / f"start-{next(numbers)}"
+            folder.mkdir()
+            begun = time.perf_counter()
+            with things[row.name](folder) as started:
+                result.add("ms to listening", (time.perf_counter() - begun) * 1000)
+                used = started.cpu if started.pid is None else cpu_seconds(started.pid)
+                result.add("CPU ms to listening", scaled(used, 1000))
+                if started.pid is not None:
+                    result.add("MiB RSS then", resident_kib(started.pid) / 1024)
+
+        results = paired("startup", rows, setting.sizes.starts, work)
+    for name, why in missing.items():
+        results[0].notes[name] = f"not measured: {why}"
+    return {
+        "Start of the process until it listens": results,
+        "Imports of emailproxy, by package": _imports(setting, setting.sizes.starts),
+    }
+
+
+def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Begin], dict[str, str]]:
+    """What is started; ours first, as all ratios are of it. And what cannot be, with the reason."""
+    names = [row.name for row in setting.rows if row.name in peers.PEERS]
+    things: dict[str, Begin] = {}
+    missing: dict[str, str] = {}
+    if "emailproxy" in names:
+        things["emailproxy"] = _peer(setting, "emailproxy")
+    things["import trio"] = _python(setting, "import trio")
+    things["python alone"] = _python(setting, "pass")
+    if "emailproxy" in names:
+        for name in SDKS:
+            try:
+                place = stack.enter_context(stores.place(name, setting.place.folder))
+            except CannotStartError as error:
+                missing[f"with {name}"] = str(error).strip().rpartition("\n")[2]
+            else:
+                things[f"with {name}"] = _ours_with(setting, place)
+    things |= {name: _peer(setting, name) for name in names if name != "emailproxy"}
+    return things, missing
+
+
+def _peer(setting: Setting, name: str) -> Begin:
+    @contextlib.contextmanager
+    def begin(folder: Path) -> Generator[Begun]:
+        place = setting.place.within(folder)
+        with peers.PEERS[name].start(setting.upstream, place) as row:
+            yield Begun(row.pid)
+
+    return begin
+
+
+def _ours_with(setting: Setting, store: stores.Place) -> Begin:
+    @contextlib.contextmanager
+    def begin(folder: Path) -> Generator[Begun]:
+        place = setting.place.within(folder)
+        words = [*ours.command(place), "--cache-store", store.address or ""]
+        with ours.run("emailproxy", words, setting.upstream, place, variables=store.variables) as row:
+            yield Begun(row.pid)
+
+    return begin
+
+
+def _python(setting: Setting, code: str) -> Begin:
+    @contextlib.contextmanager
+    def begin(_folder: Path) -> Generator[Begun]:
+        command = setting.place.pins.command([setting.place.python, "-c", code], row=True)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, check=True, env=inherited())
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        yield Begun(cpu=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    return begin
+
+
+def _imports(setting: Setting, rounds: int) -> list[Result]:
+    """Milliseconds that each package's own modules take, the dearest first."""
+    result = Result(Row("ms", "", 0, None, "password"))
+    progress = Progress("startup, imports", rounds)
+    command = [setting.place.python, "-X", "importtime", "-c", "import emailproxy.cli"]
+    for _ in range(rounds):
+        progress.step("import emailproxy.cli")
+        done = subprocess.run(
+            setting.place.pins.command(command, row=True), check=True, capture_output=True, text=True, env=inherited()
+        )
+        for package, seconds in imports(done.stderr).items():
+            result.add(package, seconds * 1000)
+    progress.end()
+    dearest = sorted(result.figures, key=lambda package: result.median(package) or 0, reverse=True)
+    result.figures = {package: result.figures[package] for package in dearest[:MOST_IMPORTS]}
+    return [result]
+
+
+def imports(text: str) -> Mapping[str, float]:
+    """Seconds by top-level package, from what ``-X importtime`` wrote."""
+    found: dict[str, float] = {}
+    for match in re.finditer(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", text, re.MULTILINE):
+        package = match[2].partition(".")[0]
+        found[package] = found.get(package, 0.0) + int(match[1]) / 1e6
+    return found

@@ -1,0 +1,1 @@
+"""The other end of the control channel: how another process asks a running proxy, and hears what happens in it."""
