@@ -106,7 +106,7 @@ def tests(session: nox.Session) -> None:
     """The unit tests, on every Python of the classifiers that is installed."""
     if missing := [version for version in PYTHONS if version not in FOUND]:
         session.warn(f"NOT TESTED for want of an interpreter: Python {', '.join(missing)}")
-    session.install("-e", ".[console,demo]", *groups("tests"))
+    session.install("-e", ".[console,demo,otel]", *groups("tests"))
     session.run("pytest", *UNIT, *session.posargs)
 
 
@@ -127,7 +127,9 @@ def package(session: nox.Session) -> None:
 
     session.run("python", "-m", "virtualenv", "--quiet", str(room / "clean"))
     python = str(room / "clean" / "bin" / "python")
-    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[console,demo]", *groups("tests"), external=True)
+    session.run(
+        python, "-m", "pip", "install", "--quiet", f"{wheel}[console,demo,otel]", *groups("tests"), external=True
+    )
     # The tests come from the source distribution too: it must hold everything they read, and nothing of ours to import.
     [sdist] = (room / "dist").glob("*.tar.gz")
     session.run("tar", "-xzf", str(sdist), "-C", str(room), external=True)
@@ -159,7 +161,7 @@ print(f"{len(points)} entry points load from {pathlib.Path(emailproxy.__file__).
 @nox.session
 def e2e(session: nox.Session) -> None:
     """Real clients and real servers; what is not installed skips a test, and fails it when CI=true."""
-    session.install("-e", ".[console,demo]", *groups("tests"))
+    session.install("-e", ".[console,demo,otel]", *groups("tests"))
     classic = Path(session.virtualenv.location).resolve() / "classic"
     if not (classic / "bin" / "emailproxy").exists():
         session.run("python", "-m", "venv", str(classic))

@@ -27,7 +27,7 @@ from emailproxy.console.scene import Sight
 from emailproxy.draining import drain
 from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
-from emailproxy.login import Services
+from emailproxy.login import Services, Tokens
 from emailproxy.logs import toggle_debug
 from emailproxy.notifying import Notifier
 from emailproxy.oauth.consent import Consents, Outcome, Pending
@@ -44,6 +44,7 @@ from emailproxy.store.seeded import SeededStore
 from emailproxy.systemd import ServiceManager
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
+from emailproxy.tracing import TracedTokens, TracedUpstreams, Tracing
 from emailproxy.upstream import UpstreamServers
 
 __all__ = ["NothingToServeError", "Options", "Proxy", "handle_signals"]
@@ -79,6 +80,7 @@ class Proxy:
         audience: hears what happens.
         manager: the service manager that is told how we are.
         inherited: listening sockets that it has bound; closed when `run` ends.
+        tracing: traces logins; closed when `run` ends.
     """
 
     def __init__(
@@ -89,12 +91,14 @@ class Proxy:
         *,
         manager: ServiceManager | None = None,
         inherited: Inherited | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._config = config
         self._options = options
         self._audience = audience
         self._manager = manager or ServiceManager()
         self._inherited = inherited or Inherited()
+        self._tracing = tracing
         self._reloading = trio.Lock()
         self._faults: tuple[Fault, ...] = ()
         self._reloaded_at: float | None = None
@@ -202,8 +206,14 @@ class Proxy:
             audience.add(console.hub)
             self._audience = audience
             scratch = Scratch()
-            upstreams = UpstreamServers(UpstreamTls(), scratch)
-            services = Services(lambda: self._config, broker, upstreams, Throttle(), audience)
+            if self._tracing is None:
+                upstreams = UpstreamServers(UpstreamTls(), scratch)
+                tokens: Tokens = broker
+            else:
+                upstreams = TracedUpstreams(self._tracing, UpstreamTls(), scratch)
+                tokens = TracedTokens(self._tracing, broker)
+                audience.add(self._tracing)
+            services = Services(lambda: self._config, tokens, upstreams, Throttle(), audience)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background, self._inherited)
@@ -231,6 +241,8 @@ class Proxy:
                 farewell.cancel_scope.cancel()
             background.cancel_scope.cancel()
         self._inherited.close()
+        if self._tracing is not None:
+            await self._tracing.close()
         if not bound:  # raised out here, where no nursery makes a group of it
             raise NothingToServeError("no listener could be opened, see the errors above")
         log.info("stopped")

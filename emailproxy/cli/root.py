@@ -17,6 +17,7 @@ from emailproxy.console.running import ConsoleMissingError
 from emailproxy.logs import LogError, set_up
 from emailproxy.store.base import StoreError
 from emailproxy.systemd import ServiceManager
+from emailproxy.tracing import open_tracing
 
 __all__ = ["cli"]
 
@@ -114,6 +115,7 @@ def cli(
         options,
         manager=ServiceManager.of_environment(),
         inherited=Inherited.of_environment(),
+        tracing=open_tracing(),
     )
     context.exit(trio.run(_serve, proxy, level))
 

@@ -7,6 +7,9 @@ import { now } from './model.js';
 import { button, callout, copyable, field } from './parts.js';
 import { ask } from './requests.js';
 
+/** Flows that ask a person to sign in somewhere. */
+const ASKS = new Set(['authorization_code', 'device']);
+
 /** Open the dialog for an account; what waits already is shown, else a new authorisation is begun. */
 export function authorise(page, name) {
   const { state, t, format } = page;
@@ -61,7 +64,7 @@ export function authorise(page, name) {
     },
     again && callout('info', t('authorise.again.title'), t('authorise.again.text')),
     account?.why && !again && callout('warn', account.why),
-    h('p', { class: 'lead', text: t('authorise.lead') }),
+    ASKS.has(account?.flow) && h('p', { class: 'lead', text: t('authorise.lead') }),
     wanted && field(t('authorise.password'), password, t('authorise.password.hint')),
     trouble, replacing,
     h('div', { class: 'dialog-foot' }, button(t('cancel'), () => opened.close()), start));
@@ -149,9 +152,10 @@ export function authorise(page, name) {
       question();
     });
     put(opened.body,
-      h('div', { class: 'result', 'data-tone': good ? 'ok' : 'bad', role: 'status' }, h('span', { class: 'result-icon' }, icon(good ? 'check' : 'cross', 28)),
+      h('div', { class: 'result', 'data-tone': good ? 'ok' : 'bad' }, h('span', { class: 'result-icon' }, icon(good ? 'check' : 'cross', 28)),
         h('p', { class: 'result-title', text: t.or(`outcome.title.${outcome}`, outcome) }), h('p', { text: t.or(`outcome.text.${outcome}`, '') })),
-      h('div', { class: 'dialog-foot' }, retry, done));
+      h('div', { class: 'dialog-foot' },
+        outcome === 'failed' && h('a', { class: 'button plain', href: '#activity', on: { click: () => opened.close() } }, t('activity.warnings')), retry, done));
     done.focus();
   }
 }

@@ -13,12 +13,14 @@ import { iconButton } from './parts.js';
 export function dialog(page, title, { look = 'modal', lead = null, update = null, closed = null } = {}) {
   const before = document.activeElement;
   const body = h('div', { class: 'dialog-body' });
+  // While it is open, a screen reader hears nothing from outside.
+  const live = h('div', { class: 'unseen', 'aria-live': 'polite', 'aria-atomic': 'true' });
   const element = h('dialog', { class: look, 'aria-labelledby': 'dialog-title' },
     h('div', { class: 'dialog-head' },
       h('div', {}, h('h2', { id: 'dialog-title', text: title }), lead && h('p', { class: 'below cut', title: lead, text: lead })),
       iconButton(page.t('close'), 'cross', () => element.close())),
-    body);
-  const opened = { element, body, update, close: () => element.close() };
+    body, live);
+  const opened = { element, body, live, update, close: () => element.close() };
   // A press on the backdrop closes it, unless the press began inside (somebody who marks text).
   let outside = false;
   element.addEventListener('pointerdown', (event) => { outside = event.target === element; });

@@ -14,7 +14,7 @@ export function doctor(page, name) {
   let id = null;
   let told = false;
   const list = h('ol', { class: 'findings' });
-  const summary = h('div', { role: 'status' });
+  const summary = h('div', {});
   const again = button(t('doctor.again'), () => (seals ? begin() : run()), { picture: 'reload' });
   const known = new Map();
   const opened = dialog(page, t('doctor.title'), { look: 'sheet', lead: name ?? t('doctor.all'), update: draw });
@@ -59,6 +59,7 @@ export function doctor(page, name) {
       if (told) return;
       told = true;
       again.disabled = false;
+      page.announce(found.failures > 0 ? t('doctor.failures', { n: found.failures }) : t('doctor.done'));
       put(summary, found.failures > 0 ? callout('bad', t('doctor.failures', { n: found.failures }), t('doctor.failures.do'))
         : found.steps.some((step) => step.outcome === 'warning') ? callout('warn', t('doctor.warnings')) : callout('ok', t('doctor.well')));
     } else if (found.lost) {

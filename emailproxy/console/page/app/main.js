@@ -54,7 +54,7 @@ const link = new Link({
       close();
       around.instead(state);
     } else if (state === 'live') open();
-    else if (!page.state.filled) around.instead(state);
+    else if (!view) around.instead(state);
   },
 });
 

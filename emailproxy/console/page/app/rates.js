@@ -62,7 +62,8 @@ export class Rates {
 
   /** Take a sample at the proxy's time `time`. */
   sample(sessions, time) {
-    const seconds = this.at === null ? 1 : Math.min(Math.max(time - this.at, 0.25), 10);
+    // After a loss of the connection this is long, and the rate the mean of it.
+    const seconds = this.at === null ? 1 : Math.max(time - this.at, 0.25);
     this.at = time;
     let up = 0;
     let down = 0;

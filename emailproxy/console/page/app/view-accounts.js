@@ -36,9 +36,10 @@ export function accounts(page) {
   const search = searchBox(t('accounts.filter'), (text) => {
     wanted = words(text);
     arrange(true);
+    page.announce(count.textContent);
   });
   const chips = h('div', { class: 'chips', role: 'group', 'aria-label': t('accounts.states') });
-  const count = h('p', { class: 'below', role: 'status' });
+  const count = h('p', { class: 'below' });
   const head = h('tr', { role: 'row' },
     column(t('accounts.name'), { sort: sort('name') }), column(t('accounts.state'), { sort: sort('state') }),
     column(t('accounts.token'), { sort: sort('token') }), column(t('accounts.used'), { sort: sort('used') }),

@@ -32,8 +32,9 @@ export function sessions(page) {
   const search = searchBox(t('sessions.filter'), (text) => {
     wanted = words(text);
     arrange(true);
+    page.announce(count.textContent);
   });
-  const count = h('p', { class: 'below', role: 'status' });
+  const count = h('p', { class: 'below' });
   const head = h('tr', { role: 'row' },
     column(t('sessions.account'), { sort: sort('account') }), column(t('sessions.client'), { sort: sort('client') }),
     column(t('sessions.opened'), { sort: sort('opened') }),

@@ -16,7 +16,8 @@ export function voice(page) {
     element: [polite, notes],
     announce(text) {
       clearTimeout(timer);
-      timer = setTimeout(() => put(polite, text), polite.textContent ? REST : 50);
+      const place = [...page.dialogs].at(-1)?.live ?? polite;
+      timer = setTimeout(() => put(place, text), place.textContent ? REST : 50);
     },
     toast(tone, text, list = []) {
       const note = h('div', { class: 'toast', role: tone === 'bad' ? 'alert' : 'status' },
