@@ -15,6 +15,7 @@ from emailproxy.cli.reaching import Where, reach, run, where_options
 from emailproxy.cli.showing import rich_console
 from emailproxy.console.messages import (
     Account,
+    AccountGone,
     Doctor,
     DoctorDone,
     Envelope,
@@ -115,6 +116,8 @@ def _words(envelope: Envelope) -> str | None:
         case Account() as account:
             why = f", {account.why}" if account.why else ""
             return f"account {account.name}: {account.state.replace('_', ' ')}{why}"
+        case AccountGone(name):
+            return f"account {name} is not in the configuration any more"
         case Pending() as pending:
             code = f", code {pending.user_code}" if pending.user_code is not None else ""
             return f"account {pending.account} waits for consent{code}; emailproxy authorise {pending.account}"

@@ -18,6 +18,7 @@ import trio
 from emailproxy.cli.watching import line_of
 from emailproxy.console.messages import (
     Account,
+    AccountGone,
     Doctor,
     DoctorDone,
     Envelope,
@@ -235,6 +236,7 @@ SAID: list[tuple[Message, str | None]] = [
         Pending("p", "ada", 1.0, 2.0, "https://secret", "AB-CD", None, None, "r", False),
         "account ada waits for consent, code AB-CD; emailproxy authorise ada",
     ),
+    (AccountGone("ada"), "account ada is not in the configuration any more"),
     (PendingGone("p", "ada", "denied"), "account ada: authorisation denied"),
     (Store("a", True, True, 1.0, None, 1, 1, 0, (), 0), None),
     (Store("a", True, False, 1.0, "down", 1, 1, 1, (), 0), "store a does not answer: down"),
