@@ -319,4 +319,4 @@ def terraform(session: nox.Session) -> None:
     if not checkov.exists():
         session.run("python", "-m", "venv", str(checkov.parent.parent))
         session.run(str(checkov.with_name("pip")), "install", "--quiet", CHECKOV, external=True)
-    session.run("pytest", "tests/terraform", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})
+    session.run("pytest", "tests/terraform", "-n", "auto", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})
