@@ -163,7 +163,9 @@ async def test_no_stream_is_left_open_by_a_stop() -> None:
     async with serving_at(HERE) as (place, scope):
         stream = await trio.open_tcp_stream(place.host, place.port)
         await stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert (await stream.receive_some()).startswith(b"HTTP/1.1 200")
+        answered = b""
+        while not answered.endswith(b"xx"):
+            answered += await stream.receive_some()
         scope.cancel()
     with trio.fail_after(5):
         with suppress(trio.BrokenResourceError):
