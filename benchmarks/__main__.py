@@ -119,9 +119,19 @@ def main(
         for mode in MODES if which == "all" else (which,):
             witness = Witness(upstream.pid, together=len(pins.rest) == 1)
             setting = Setting(rows, upstream, upstream.account(), place, sizes, witness)
-            outcome.add(mode, MODES[mode](setting), witness)
+            try:
+                outcome.add(mode, MODES[mode](setting), witness)
+            except (RuntimeError, OSError, processes.CannotStartError) as error:
+                # What the other modes measure, which may take an hour, is not lost.
+                outcome.failed(mode, error, _logs(folder))
     if not outcome.end(check=size == "smoke"):
         sys.exit(1)
+
+
+def _logs(folder: Path) -> str:
+    """The end of what each process has written."""
+    ends = {path.name: path.read_text(errors="replace").splitlines()[-5:] for path in sorted(folder.glob("*.log"))}
+    return "\n".join(f"{name}: {line}" for name, end in ends.items() for line in end)
 
 
 def _timing(rounds: int, *, as_json: bool) -> None:

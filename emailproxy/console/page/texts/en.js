@@ -186,7 +186,7 @@ export default {
   'authorise.open': 'Open the sign-in page',
   'authorise.ready': 'The sign-in page is ready to be opened.',
   'authorise.replaces': 'Another password than the stored one',
-  'authorise.replaces.text': 'A mail program logged in with a password that is not the stored one. Go on only if you changed it.',
+  'authorise.replaces.text': 'A mail program tried to log in with a password that is not the stored one. Go on only if you changed it.',
   'authorise.waiting': 'Waiting for the sign-in',
   'authorise.step.open': 'Open the provider’s page and sign in there.',
   'authorise.step.wait': 'Come back here. This window tells when it is done.',
