@@ -232,9 +232,12 @@ def infra(session: nox.Session) -> None:
         "EMAILPROXY_KUBECONFORM": _go_program(session, KUBECONFORM),
         "EMAILPROXY_PROMETHEUS_MODELS": _node_package(session, PROMETHEUS_MODELS),
         "EMAILPROXY_DEBIAN": _debian(session),
+        # The session terraform builds it.
+        "EMAILPROXY_TOFU": next((TOOLS / "bin").glob("tofu-v*"), None),
     }
     environment = {name: str(path) for name, path in tools.items() if path is not None}
-    session.run("pytest", "tests/deploy", *session.posargs, env=environment)
+    # The machine and the container each have a file, and wait as much as they work.
+    session.run("pytest", "tests/deploy", "-n", "2", "--dist", "loadfile", *session.posargs, env=environment)
 
 
 def _go_program(session: nox.Session, module: str) -> Path | None:
@@ -308,4 +311,4 @@ def terraform(session: nox.Session) -> None:
     if not checkov.exists():
         session.run("python", "-m", "venv", str(checkov.parent.parent))
         session.run(str(checkov.with_name("pip")), "install", "--quiet", CHECKOV, external=True)
-    session.run("pytest", "tests/terraform", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})
+    session.run("pytest", "tests/terraform", "-n", "auto", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})

@@ -30,7 +30,7 @@ IDENTITY = "cccccccc-0000-0000-0000-000000000003"
 PASSWORD = "the mail client's"
 EMAILPROXY = ("/opt/emailproxy/bin/emailproxy", "--config-file", "/etc/emailproxy/emailproxy.config")
 STORE = f"azure:mailvault?identity={IDENTITY}"
-INSTALL_SECONDS = 90
+INSTALL_SECONDS = 120
 
 CONFIG = f"""\
 # A person's mailbox, and one that a printer uses in the application's name. No secret is in here.
