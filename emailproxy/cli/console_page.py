@@ -9,6 +9,8 @@ import os
 import tempfile
 import time
 import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -53,13 +55,18 @@ def console(flags: Flags, *, no_browser: bool, as_json: bool, where: Where) -> N
     if as_json:
         click.echo(json.dumps({"url": link}, indent=2))
         return
-    opened = not no_browser and has_browser(os.environ) and _open(link)
-    click.echo("The page is opened in your browser. If it is not, open this:" if opened else "Open this in a browser:")
-    click.echo(f"\n  {link}\n\nIt works once, within a minute.")
+    with ExitStack() as left:
+        opened = not no_browser and has_browser(os.environ) and left.enter_context(_opened(link))
+        said = "The page is opened in your browser. If it is not, open this:" if opened else "Open this in a browser:"
+        click.echo(f"{said}\n\n  {link}\n\nIt works once, within a minute.")
 
 
-def _open(link: str) -> bool:
-    """Open a browser by way of a file: a command line can be read by every user of the machine, this file cannot."""
+@contextmanager
+def _opened(link: str) -> Iterator[bool]:
+    """A browser by way of a file: a command line can be read by every user of the machine, this file cannot.
+
+    Whether there is one; it gets its time to read the file at the end.
+    """
     handle, name = tempfile.mkstemp(prefix="emailproxy-", suffix=".html")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -71,9 +78,9 @@ def _open(link: str) -> bool:
             opened = webbrowser.open(Path(name).as_uri())
         except webbrowser.Error:
             opened = False
+        yield opened
         if opened:
             time.sleep(OPENING_SECONDS)
-        return opened
     finally:
         with contextlib.suppress(OSError):
             Path(name).unlink()

@@ -93,15 +93,21 @@ def reach(flags: Flags, where: Where) -> ConsolePlace:
 
 
 def look(flags: Flags, where: Where) -> Found:
-    """Ask the proxy how it is, if there is one that answers. With ``--url`` one that does not is the end."""
+    """Ask the proxy how it is, if there is one that answers. One that was named and does not answer is the end.
+
+    What else there is to say of a faulty configuration, the command says that reads it.
+    """
     reading = read_status(flags.config_file)
+    named = where.url is not None or where.token_file is not None
     try:
         place = _place(flags, where)
         return Found(place, run(flags, partial(snapshot, place), ends=False), reading)
     except ConfigError as error:
-        end(Exit.CONFIGURATION, *error.faults)
+        if named:
+            end(Exit.CONFIGURATION, *error.faults)
+        return Found(None, None, reading, foreign(error.faults[0]))
     except RemoteError as error:
-        if where.url is not None or isinstance(error, BadAddressError):
+        if named:
             ended(error, flags)
         return Found(None, None, reading, foreign(error))
 

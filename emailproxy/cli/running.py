@@ -14,7 +14,7 @@ import click
 
 from emailproxy.cli.amounts import amount, counted, span
 from emailproxy.cli.cache_status import status_lines
-from emailproxy.cli.common import Flags
+from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit, end
 from emailproxy.cli.names import AccountName
 from emailproxy.cli.reaching import Found, Where, look, reach, run, where_options
@@ -57,6 +57,8 @@ def status(flags: Flags, *, as_json: bool, where: Where) -> None:
             click.echo(line)
         click.echo(f"\n{found.note}")
     if not found.running:
+        if not flags.config_file.exists():
+            configuration(flags.config_file)  # says so, and what to do
         end(Exit.NOT_RUNNING, _nobody(flags, found))
     if found.snapshot is not None:
         ready = found.snapshot.proxy.ready and not found.snapshot.proxy.draining

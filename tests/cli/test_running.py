@@ -17,7 +17,7 @@ from emailproxy.store.health import StoreHealth
 
 from .running import UNATTENDED, USER, Running, running_proxy
 from .support import run
-from .test_accounts import SERVER
+from .test_accounts import ACCOUNT, SERVER
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +148,27 @@ def test_status_of_a_proxy_without_a_console(tmp_path: Path) -> None:
     assert (told["source"], told["pid"]) == ("status file", 4711)
     assert "process 4711" in sessions[2]
     assert json.loads(run("--config-file", path, "status", "--json")[1]) == {"running": False}
+
+
+def test_a_token_that_may_not_be_read(tmp_path: Path) -> None:
+    """Who is not the proxy's user sees what can be seen without it."""
+    path = tmp_path / "emailproxy.config"
+    path.write_text(SERVER + ACCOUNT.format(name="ada"))
+    path.with_name(path.name + ".console-token").write_text("damaged")
+    assert run("--config-file", path, "accounts")[0] == Exit.STOPPED
+    assert run("--config-file", path, "status")[0] == Exit.NOT_RUNNING
+    code, _, err = run("--config-file", path, "sessions")
+    assert code == Exit.CONFIGURATION
+    assert "holds no token" in err
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    for command in ("status", "sessions", "accounts", "reload"):
+        code, out, err = run("--config-file", tmp_path / "none", command)
+        assert (code, out) == (Exit.CONFIGURATION, "")
+        assert "there is no such file" in err
+    code, out, _ = run("--config-file", tmp_path / "none", "doctor")
+    assert (code, out.splitlines()[-1]) == (1, "1 of 1 steps failed"), "which is a finding"
 
 
 def test_faults_of_the_console_alone_are_said(tmp_path: Path) -> None:
