@@ -155,6 +155,18 @@ def test_a_live_view_in_a_terminal(proxy: Running) -> None:
     proxy.leave()
 
 
+def test_a_reader_that_has_seen_enough(proxy: Running) -> None:
+    command = [sys.executable, "-m", "emailproxy", "--config-file", str(proxy.path), "watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"snapshot" in process.stdout.readline()
+        process.stdout.close()
+        assert proxy.login().startswith("a OK")
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait(20)) == (b"", 0)
+    proxy.leave()
+
+
 class Wire:
     """Between a watcher and the console; it can be cut."""
 

@@ -191,3 +191,10 @@ def test_the_sidecar_example(tmp_path: Path) -> None:
     [config] = objects(text, "ConfigMap")
     (tmp_path / "emailproxy.config").write_text(config["data"]["emailproxy.config"])
     assert [server.local_port for server in load(tmp_path / "emailproxy.config").servers] == [1587]
+
+
+@pytest.mark.parametrize(("name", "reached"), [("minimal", True), ("gcp", True), ("azure", False), ("aws", False)])
+def test_who_may_ask_for_the_identity_of_the_node(name: str, reached: bool) -> None:
+    [policy] = objects(rendered(INFRA / "helm" / "values" / f"{name}.yaml"), "NetworkPolicy")
+    blocks = [peer["ipBlock"]["cidr"] for rule in policy["spec"]["egress"] for peer in rule.get("to", ())]
+    assert ("169.254.169.254/32" in blocks) is reached
