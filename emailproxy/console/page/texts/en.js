@@ -120,7 +120,7 @@ export default {
   'store.silent.title': 'Serving from memory',
   'store.idle': 'Not asked yet',
   'store.notReady': 'Not ready',
-  'store.since': 'Since {ago}',
+  'store.since': 'For {span}',
   'store.never': 'Nothing to read so far',
   'store.reads': 'Reads',
   'store.writes': 'Writes',

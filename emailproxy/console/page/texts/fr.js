@@ -130,7 +130,7 @@ export default {
   'store.silent.title': 'Service depuis la mémoire',
   'store.idle': 'Pas encore sollicité',
   'store.notReady': 'Pas prêt',
-  'store.since': 'Changement {ago}',
+  'store.since': 'Depuis {span}',
   'store.never': 'Rien à lire jusqu’ici',
   'store.reads': 'Lectures',
   'store.writes': 'Écritures',

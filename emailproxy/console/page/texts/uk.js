@@ -138,7 +138,7 @@ export default {
   'store.silent.title': 'Робота з пам’яті',
   'store.idle': 'Ще не запитували',
   'store.notReady': 'Не готове',
-  'store.since': 'Змінилося {ago}',
+  'store.since': 'Так уже {span}',
   'store.never': 'Поки що нічого читати',
   'store.reads': 'Читань',
   'store.writes': 'Записів',
