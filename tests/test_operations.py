@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -294,3 +295,79 @@ async def test_a_hundred_reloads_and_a_drain_under_two_hundred_sessions(tmp_path
         subjects = [head.removeprefix("Subject: ") for head in heads]
         assert sorted(subjects) == sorted(world.accepted), "what was taken arrived, once"
         assert not [line for line in proxy.lines if "Traceback" in line or '"level": "error"' in line]
+
+
+class Manager:
+    """A service manager: it holds the listening socket, and hears how its service is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "notify")
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notices.bind(self.address)
+        self.notices.setblocking(False)
+        self.mail = socket.create_server(("127.0.0.1", 0))
+
+    async def heard(self, line: str) -> list[str]:
+        """The notice that has this line."""
+        with trio.fail_after(20):
+            while True:
+                await trio.lowlevel.wait_readable(self.notices.fileno())
+                lines = self.notices.recv(4096).decode().splitlines()
+                if line in lines:
+                    return lines
+
+    async def start(self, path: Path, section: str) -> trio.Process:
+        environment = {
+            **os.environ,
+            "NOTIFY_SOCKET": self.address,
+            "WATCHDOG_USEC": "2000000",
+            "LISTEN_FDS": "1",
+            "LISTEN_FDNAMES": section,
+        }
+        number = self.mail.fileno()
+        command = f"exec 3<&{number}; LISTEN_PID=$$ exec {sys.executable} -m emailproxy --config-file {path}"
+        return await trio.lowlevel.open_process(
+            ["/bin/bash", "-c", command], pass_fds=[number], env=environment, stdin=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        self.notices.close()
+        self.mail.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd's protocols")
+async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "emailproxy.config"
+    server = "[IMAP-1]\nlocal_address = 127.0.0.1\nserver_address = localhost\nserver_port = 9\n"
+    account = f"[{USER}]\noauth2_flow = client_credentials\ntoken_url = http://localhost:9/\noauth2_scope = mail\nclient_id = x\nclient_secret = y\n"  # noqa: E501
+    path.write_text("[emailproxy]\nconsole_listen = off\n" + server + account)
+    manager = Manager(tmp_path)
+    port = manager.mail.getsockname()[1]
+    process = await manager.start(path, "IMAP-1")
+    try:
+        assert "STATUS=serving IMAP-1; accounts 1" in await manager.heard("READY=1")
+        await manager.heard("WATCHDOG=1")
+        client = await Client.connect(port)
+        assert (await client.line()).startswith("* OK")
+        process.send_signal(signal.SIGHUP)
+        before = trio.current_time()
+        [_, stamp] = await manager.heard("RELOADING=1")
+        assert stamp.startswith("MONOTONIC_USEC=")
+        await manager.heard("READY=1")
+        assert trio.current_time() - before < 10
+        await client.close()
+        process.send_signal(signal.SIGTERM)
+        await manager.heard("STOPPING=1")
+        assert await process.wait() == 0
+
+        waiting = await Client.connect(port)  # nobody is there, and the socket is
+        process = await manager.start(path, "IMAP-1")
+        with trio.fail_after(20):
+            assert (await waiting.line()).startswith("* OK")
+        await waiting.close()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        manager.close()
