@@ -241,7 +241,7 @@ def opened(name: str, account: str) -> Session:
     return Session(name, "IMAP-993", "IMAP", "10.20.1.9", account, now, now, 0, 0)
 
 
-def traffic(stage: Stage, seconds: int = 40) -> None:
+def traffic(stage: Stage, seconds: int = 60) -> None:
     """A minute's traffic of the company's sessions, said at once with times of its own."""
     chance = random.Random(2)
     sessions = company().sessions
@@ -249,9 +249,10 @@ def traffic(stage: Stage, seconds: int = 40) -> None:
     moving = [one.id for one in sessions if one.account is not None and chance.random() < 0.55]
     weight = {name: 10 ** chance.uniform(2.5, 5.6) for name in moving}
     began = time.time() - seconds
+    stage.say(Traffic(tuple((name, octets[name][0], octets[name][1]) for name in moving)), at=began - 1)
     for second in range(seconds):
         for name in moving:
-            wave = max(0.0, math.sin(second / 6 + len(name) + weight[name]) + chance.uniform(-0.4, 0.4))
+            wave = max(0.0, math.sin(second / 6 + weight[name]) + chance.uniform(-0.3, 0.6))
             octets[name][0] += int(weight[name] * wave / 14)
             octets[name][1] += int(weight[name] * wave)
         changed = tuple((name, octets[name][0], octets[name][1]) for name in moving)

@@ -21,8 +21,8 @@ from tests.e2e.world import World, missing_programs, world
 from .conftest import cannot
 from .driver import Browser
 
-READY, NEW, DEVICE, MANAGED, REVOKED = (
-    f"{name}@example.test" for name in ("ready", "new", "device", "managed", "revoked")
+READY, NEW, PASTED, DEVICE, MANAGED, REVOKED = (
+    f"{name}@example.test" for name in ("ready", "new", "pasted", "device", "managed", "revoked")
 )
 
 
@@ -41,6 +41,7 @@ class Console:
             accounts={
                 READY: made.authorised(READY),
                 NEW: made.interactive(),
+                PASTED: made.interactive(),
                 DEVICE: made.device(),
                 MANAGED: made.interactive(),
                 REVOKED: made.authorised(REVOKED, lifetime=-60),
@@ -159,6 +160,26 @@ def test_authorise_in_the_browser(page: Browser, console: Console) -> None:
     page.wait(lambda: "Authorised" in page.find("tr", NEW).text, "its state has not changed")
     with connect_imap(console.proxy) as client:
         client.login(NEW, PASSWORD)
+
+
+def test_authorise_with_a_pasted_address(page: Browser, console: Console, servers: World) -> None:
+    """Where the browser cannot reach the proxy's redirect address, the address itself is enough."""
+    go(page, "accounts")
+    page.press("button", f"Authorise: {PASTED}")
+    page.find("dialog input[type=password]").send_keys(PASSWORD)
+    page.press("dialog button", "Start")
+    url = page.find("dialog a.primary").get_attribute("href")
+    assert url is not None
+    sent_to = console.proxy.record(PASTED)["redirect_uri"]
+    ended = servers.oauth.browser().authorise(url, PASTED, stop_before=sent_to).url
+    page.press("summary")
+    pasted = page.find("dialog input[type=url]")
+    pasted.send_keys("http://localhost/?nothing", Keys.ENTER)
+    page.find("dialog [role=alert] .callout")
+    assert len(page.complaints()) == 1  # refused, which the browser says
+    pasted.clear()
+    pasted.send_keys(ended, Keys.ENTER)
+    page.says("Mail programs can log in now.")
 
 
 def test_authorise_with_a_code(page: Browser, console: Console) -> None:
@@ -304,3 +325,12 @@ def test_reload(page: Browser, console: Console) -> None:
     page.find(".toast", "The configuration was read again.")
     complaints = page.complaints()
     assert len(complaints) == 1, complaints  # the refusal
+
+
+def test_drain(page: Browser, console: Console) -> None:
+    """Asked for twice, done once: the proxy ends by itself, with status 0."""
+    page.press("button", "Drain")
+    page.press("dialog button", "Drain and stop")
+    assert console.proxy.running.wait(20) == 0
+    page.find(".banner", "last known state")
+    assert page.complaints(lost=True) == []

@@ -23,7 +23,7 @@ def missing(what: str) -> NoReturn:
 
 @pytest.fixture(scope="session", autouse=True)
 def libraries() -> None:
-    for name in ("grpc", "hcl2", "tree_sitter_powershell"):
+    for name in ("grpc", "hcl2", "jsonschema", "tree_sitter_powershell", "yaml"):
         if importlib.util.find_spec(name) is None:
             missing(f"the Python package {name} is missing")
 

@@ -40,7 +40,7 @@ module "configuration" {
   tls              = var.tls
   accounts         = { for mailbox in var.mailboxes : mailbox => {} }
   account_defaults = merge(module.application.account, { client_assertion = "aws:${var.region}" })
-  settings         = module.store.seal_key == null ? {} : { seal_key = module.store.seal_key }
+  settings         = merge(module.store.seal_key == null ? {} : { seal_key = module.store.seal_key }, var.settings)
   cache_store      = module.store.cache_store
   extras           = module.store.extras
   next_steps = [

@@ -45,7 +45,7 @@ module "configuration" {
   tls              = var.tls
   accounts         = { for mailbox in var.mailboxes : mailbox => {} }
   account_defaults = merge(module.application.account, { client_assertion = "managed-identity:${module.machine.identity_client_id}" })
-  settings         = module.vault.seal_key == null ? {} : { seal_key = module.vault.seal_key }
+  settings         = merge(module.vault.seal_key == null ? {} : { seal_key = module.vault.seal_key }, var.settings)
   cache_store      = module.vault.cache_store
   extras           = module.vault.extras
   next_steps = [

@@ -83,7 +83,7 @@ variable "seal_key" {
 }
 
 variable "seal_key_version" {
-  description = "Raise it to write `seal_key` anew."
+  description = "Raise it to write `seal_key` anew; see the store's module first."
   type        = number
   default     = 1
   nullable    = false
@@ -97,4 +97,11 @@ variable "tls" {
     starttls    = optional(bool, false)
   })
   default = null
+}
+
+variable "settings" {
+  description = "Further options of `[emailproxy]`, such as `seal_key_previous` (a reference) or `notify_url` (a reference)."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

@@ -34,7 +34,7 @@ module "configuration" {
     oauth2_flow = "service_account"
     client_id   = "adc"
   }
-  settings    = module.store.seal_key == null ? {} : { seal_key = module.store.seal_key }
+  settings    = merge(module.store.seal_key == null ? {} : { seal_key = module.store.seal_key }, var.settings)
   cache_store = module.store.cache_store
   extras      = module.store.extras
   next_steps = [

@@ -1,6 +1,7 @@
 # A network with one subnetwork and a way out. Give the machine a network of your own instead if you have one that your clients reach.
 
 resource "google_compute_network" "this" {
+  #checkov:skip=CKV2_GCP_18:Its firewall comes with the machine (module gcp-vm); the network has none of the default rules.
   project                 = var.project
   name                    = var.name
   auto_create_subnetworks = false

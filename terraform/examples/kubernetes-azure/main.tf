@@ -48,15 +48,14 @@ module "configuration" {
 
   ports            = { imap = 1993, smtp = 1587 }
   mail_provider    = "office365"
-  tls              = var.tls
   accounts         = { for mailbox in var.mailboxes : mailbox => {} }
   account_defaults = merge(module.application.account, { client_assertion = "workload-identity" })
-  settings         = module.vault.seal_key == null ? {} : { seal_key = module.vault.seal_key }
+  settings         = merge(module.vault.seal_key == null ? {} : { seal_key = module.vault.seal_key }, var.settings)
   cache_store      = module.vault.cache_store
   extras           = module.vault.extras
   next_steps = [
     "Give the application access to the mailboxes, as an Exchange administrator: ${module.exchange.command}",
-    "Install the chart infra/helm/emailproxy into the namespace ${var.namespace}, with this configuration, the service account ${var.service_account} and the client id ${module.application.client_id} (docs/deploy/kubernetes.md).",
+    "Install the chart: tofu output -raw helm_values > values.yaml && helm upgrade --install emailproxy infra/helm/emailproxy --namespace ${var.namespace} --create-namespace --values values.yaml (docs/deploy/kubernetes.md)",
   ]
 }
 

@@ -17,3 +17,22 @@ output "tenant_id" {
   description = "The tenant: the service account's annotation `azure.workload.identity/tenant-id`."
   value       = module.application.tenant_id
 }
+
+output "helm_values" {
+  description = "The values of the chart in `infra/helm/emailproxy`, as YAML. They hold no secret."
+  value = yamlencode({
+    image          = { repository = var.image }
+    cacheStore     = module.configuration.cache_store
+    settings       = module.configuration.settings
+    accounts       = module.configuration.accounts_text
+    tls            = { secretName = var.tls_secret_name }
+    serviceAccount = { create = true, name = var.service_account }
+    identity = {
+      azure = { clientId = module.application.client_id, tenantId = module.application.tenant_id }
+    }
+    listeners = {
+      imap = { protocol = "IMAP", port = 1993, servicePort = 993, tls = "tls", options = { provider = "office365" } }
+      smtp = { protocol = "SMTP", port = 1587, servicePort = 587, tls = "starttls", options = { provider = "office365" } }
+    }
+  })
+}

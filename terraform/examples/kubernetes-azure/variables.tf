@@ -88,18 +88,28 @@ variable "seal_key" {
 }
 
 variable "seal_key_version" {
-  description = "Raise it to write `seal_key` anew."
+  description = "Raise it to write `seal_key` anew; see the store's module first."
   type        = number
   default     = 1
   nullable    = false
 }
 
-variable "tls" {
-  description = "The certificate that mail clients see: references such as `azure:VAULT/secrets/NAME`, see the module configuration. `null`: none; then keep the proxy to networks that you trust."
-  type = object({
-    certificate = string
-    key         = optional(string)
-    starttls    = optional(bool, false)
-  })
-  default = null
+variable "tls_secret_name" {
+  description = "The Kubernetes secret (type `kubernetes.io/tls`, as cert-manager makes them) with the certificate that mail clients see."
+  type        = string
+  default     = "emailproxy-tls"
+  nullable    = false
+}
+
+variable "image" {
+  description = "Where you pushed the image that `infra/container` makes: `registry.example.com/emailproxy`."
+  type        = string
+  nullable    = false
+}
+
+variable "settings" {
+  description = "Further options of `[emailproxy]`, such as `seal_key_previous` (a reference) or `notify_url` (a reference)."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }

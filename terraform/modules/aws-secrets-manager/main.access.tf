@@ -55,7 +55,7 @@ resource "aws_iam_role_policy_attachment" "store" {
 
 data "aws_iam_policy_document" "key" {
   #checkov:skip=CKV_AWS_109:The first statement is the one that AWS's own guide has: without it a key could become one that nobody administers.
-  #checkov:skip=CKV_AWS_111:See CKV_AWS_109.
+  #checkov:skip=CKV_AWS_111:The same statement; in a key's policy * is the key itself.
   #checkov:skip=CKV_AWS_356:In a key's policy * is the key itself.
   statement {
     sid       = "Administration"

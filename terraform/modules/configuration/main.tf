@@ -36,6 +36,15 @@ locals {
     sort(keys(local.accounts)),
   )
 
+  # What the chart in infra/helm takes as `accounts`: it writes the rest of the file by itself.
+  accounts_text = join("\n", flatten([
+    for name in sort(keys(local.accounts)) : concat(
+      ["[${name}]"],
+      [for option in sort(keys(local.accounts[name])) : "${option} = ${local.accounts[name][option]}"],
+      [""],
+    )
+  ]))
+
   text = join("\n", concat(
     ["# Written by Terraform. No secret stands here, and none belongs here; docs/configuration.md explains each option."],
     flatten([

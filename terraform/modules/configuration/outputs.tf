@@ -3,6 +3,16 @@ output "text" {
   value       = local.text
 }
 
+output "accounts_text" {
+  description = "The accounts' sections alone, for the value `accounts` of the chart in `infra/helm`."
+  value       = local.accounts_text
+}
+
+output "settings" {
+  description = "The options of `[emailproxy]`, for the value `settings` of the chart in `infra/helm`."
+  value       = local.settings
+}
+
 output "ports" {
   description = "The ports to open for mail clients, in ascending order."
   value       = [for port in sort([for number in values(var.ports) : format("%05d", number)]) : tonumber(port)]

@@ -108,6 +108,7 @@ resource "azuread_service_principal_delegated_permission_grant" "everybody" {
 }
 
 resource "azuread_application_federated_identity_credential" "this" {
+  #checkov:skip=CKV_AZURE_249:It looks for subjects of GitHub Actions; who is trusted here is the caller's to say, by an exact subject.
   for_each = var.federated_credentials
 
   application_id = azuread_application.this.id

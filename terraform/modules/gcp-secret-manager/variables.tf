@@ -99,7 +99,7 @@ variable "seal_key" {
 }
 
 variable "seal_key_version" {
-  description = "Raise it to write `seal_key` anew. 0: this module keeps no service key."
+  description = "Raise it to write `seal_key` anew; put the old key first where `seal_key_previous` can refer to it, since it still opens what it sealed. 0: this module keeps no service key."
   type        = number
   default     = 0
   nullable    = false

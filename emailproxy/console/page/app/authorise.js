@@ -154,7 +154,8 @@ export function authorise(page, name) {
     put(opened.body,
       h('div', { class: 'result', 'data-tone': good ? 'ok' : 'bad' }, h('span', { class: 'result-icon' }, icon(good ? 'check' : 'cross', 28)),
         h('p', { class: 'result-title', text: t.or(`outcome.title.${outcome}`, outcome) }), h('p', { text: t.or(`outcome.text.${outcome}`, '') })),
-      h('div', { class: 'dialog-foot' }, retry, done));
+      h('div', { class: 'dialog-foot' },
+        outcome === 'failed' && h('a', { class: 'button plain', href: '#activity', on: { click: () => opened.close() } }, t('activity.warnings')), retry, done));
     done.focus();
   }
 }

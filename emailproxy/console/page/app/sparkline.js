@@ -33,6 +33,7 @@ export function sparkline(width = WIDTH, height = HEIGHT) {
       const drawn = samples ? paths(samples, width, height) : { line: `M0 ${height - 1}H${width}`, area: '' };
       if (drawn.line === last) return;
       last = drawn.line;
+      element.classList.toggle('still', !samples);
       line.setAttribute('d', drawn.line);
       area.setAttribute('d', drawn.area);
     },

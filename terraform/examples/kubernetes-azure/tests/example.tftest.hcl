@@ -62,6 +62,7 @@ variables {
   organization            = "example.onmicrosoft.com"
   mailboxes               = ["reports@example.com"]
   administrator_ip_ranges = ["203.0.113.7"]
+  image                   = "registry.example.com/emailproxy"
   seal_key                = "seal1_0123456789012345678901234567890123456789012"
 }
 
@@ -79,6 +80,22 @@ run "the_parts_know_each_other" {
   assert {
     condition     = output.client_id == "01234567-89ab-cdef-0123-456789abcdef" && output.tenant_id == "11111111-2222-3333-4444-555555555555"
     error_message = "The outputs are others."
+  }
+}
+
+run "the_chart_gets_what_it_wants" {
+  command = apply
+  assert {
+    condition     = yamldecode(output.helm_values).identity.azure.clientId == "01234567-89ab-cdef-0123-456789abcdef"
+    error_message = "The pods are somebody else."
+  }
+  assert {
+    condition     = strcontains(yamldecode(output.helm_values).accounts, "[reports@example.com]\nclient_assertion = workload-identity\n")
+    error_message = "The accounts are others."
+  }
+  assert {
+    condition     = yamldecode(output.helm_values).serviceAccount.name == "emailproxy"
+    error_message = "The federated credential names another service account."
   }
 }
 
