@@ -28,9 +28,9 @@ from .conftest import FreePort
 
 IDLERS, READERS, SENDERS = 100, 60, 40
 RELOADS = 100
-BULK = 150_000
+BULK = 100_000
 """Octets of the message that readers fetch: several records of TLS, several turns of the relay."""
-GRACE, DRAIN = 1.0, 40.0
+GRACE, DRAIN = 1.0, 50.0
 PAUSE = 1.5
 """Seconds within a message: a session with nothing under way is sent away after one."""
 PLAIN = base64.b64encode(f"\0{USER}\0secret".encode()).decode()
@@ -136,6 +136,20 @@ class Client:
     async def goodbye(self, start: str) -> None:
         """The protocol's words, then the end of the connection, and nothing between or behind."""
         assert (await self.line()).startswith(start)
+        await self.end()
+
+    async def begun(self, text: str, *, reply: str, goodbye: str) -> str | None:
+        """The first line of the reply to `text`; None: it was the goodbye, as it may be where nothing is under way."""
+        await self.say(text)
+        line = await self.line()
+        if line.startswith(goodbye):
+            await self.end()
+            return None
+        assert line.startswith(reply), line
+        return line
+
+    async def end(self) -> None:
+        """Nothing more comes."""
         with pytest.raises(EOFError):
             await self.line()
         assert not self._buffer
@@ -145,7 +159,10 @@ class Client:
         await self._stream.aclose()
 
     async def _more(self) -> None:
-        data = await self._stream.receive_some(1 << 20)
+        try:
+            data = await self._stream.receive_some(1 << 20)
+        except trio.BrokenResourceError:  # a command of ours has crossed the goodbye
+            data = b""
         if not data:
             raise EOFError(bytes(self._buffer[:80]))
         self._buffer += data
@@ -179,14 +196,16 @@ async def read(world: World) -> None:
     number = 0
     while not world.enough.is_set():
         number += 1
-        await client.say(f"f{number} FETCH 1 BODY[]\r\n")
-        head = await client.until("* 1 FETCH")
+        head = await client.begun(f"f{number} FETCH 1 BODY[]\r\n", reply="* 1 FETCH", goodbye="* BYE [UNAVAILABLE]")
+        if head is None:
+            break
         size = int(head.rpartition("{")[2].rstrip("}"))
         assert await client.exactly(size) == world.bulk
         assert (await client.until(f"f{number} ")).startswith(f"f{number} OK")
         world.fetched += 1
-        await trio.sleep(0.2)  # as somebody who reads
-    await client.goodbye("* BYE [UNAVAILABLE]")
+        await trio.sleep(0.5)  # as somebody who reads
+    else:
+        await client.goodbye("* BYE [UNAVAILABLE]")
     world.goodbyes["reader"] += 1
 
 
@@ -204,8 +223,8 @@ async def send(world: World, name: int) -> None:
     while not world.enough.is_set():
         number += 1
         subject = f"{name}-{number}"
-        await client.say(f"MAIL FROM:<{USER}>\r\n")
-        await client.until("250 ")
+        if await client.begun(f"MAIL FROM:<{USER}>\r\n", reply="250 ", goodbye="421 ") is None:
+            break
         await client.say("RCPT TO:<someone@example.com>\r\n")
         await client.until("250 ")
         await trio.sleep(PAUSE * ((name + number) % 2))
@@ -216,7 +235,8 @@ async def send(world: World, name: int) -> None:
         await client.say(f"{'rest' * 500}\r\n.\r\n")
         await client.until("250 ")
         world.accepted.add(subject)
-    await client.goodbye("421 ")
+    else:
+        await client.goodbye("421 ")
     world.goodbyes["sender"] += 1
 
 
