@@ -232,9 +232,11 @@ def infra(session: nox.Session) -> None:
         "EMAILPROXY_KUBECONFORM": _go_program(session, KUBECONFORM),
         "EMAILPROXY_PROMETHEUS_MODELS": _node_package(session, PROMETHEUS_MODELS),
         "EMAILPROXY_DEBIAN": _debian(session),
+        "EMAILPROXY_TOFU": _tofu(session),
     }
     environment = {name: str(path) for name, path in tools.items() if path is not None}
-    session.run("pytest", "tests/deploy", *session.posargs, env=environment)
+    # The machine and the container each have a file, and wait as much as they work.
+    session.run("pytest", "tests/deploy", "-n", "2", "--dist", "loadfile", *session.posargs, env=environment)
 
 
 def _go_program(session: nox.Session, module: str) -> Path | None:
@@ -247,6 +249,15 @@ def _go_program(session: nox.Session, module: str) -> Path | None:
             return None
         session.run("nice", "go", "install", module, env={"GOBIN": str(program.parent)}, external=True)
     return program
+
+
+def _tofu(session: nox.Session) -> Path | None:
+    """OpenTofu, as the session terraform builds it."""
+    if shutil.which("go") is None:
+        session.warn("go is not installed, so OpenTofu cannot be built")
+        return None
+    said = session.run("python", "-m", "tests.terraform.opentofu", silent=True)
+    return Path(str(said).strip().splitlines()[-1])
 
 
 def _node_package(session: nox.Session, package: str) -> Path | None:
@@ -308,4 +319,4 @@ def terraform(session: nox.Session) -> None:
     if not checkov.exists():
         session.run("python", "-m", "venv", str(checkov.parent.parent))
         session.run(str(checkov.with_name("pip")), "install", "--quiet", CHECKOV, external=True)
-    session.run("pytest", "tests/terraform", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})
+    session.run("pytest", "tests/terraform", "-n", "auto", *session.posargs, env={"EMAILPROXY_CHECKOV": str(checkov)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -119,9 +120,25 @@ def main(
         for mode in MODES if which == "all" else (which,):
             witness = Witness(upstream.pid, together=len(pins.rest) == 1)
             setting = Setting(rows, upstream, upstream.account(), place, sizes, witness)
-            outcome.add(mode, MODES[mode](setting), witness)
+            try:
+                outcome.add(mode, MODES[mode](setting), witness)
+            except (RuntimeError, OSError, processes.CannotStartError) as error:
+                # What the other modes measure, which may take an hour, is not lost.
+                outcome.failed(mode, error, _logs(folder))
     if not outcome.end(check=size == "smoke"):
         sys.exit(1)
+
+
+def _end(lines: list[str]) -> list[str]:
+    """The last lines, and before them the last that complain."""
+    complaints = [line for line in lines[:-5] if re.search(r"WARN|ERROR|Traceback", line)]
+    return complaints[-5:] + lines[-5:]
+
+
+def _logs(folder: Path) -> str:
+    """The end of what each process has written."""
+    ends = {path.name: _end(path.read_text(errors="replace").splitlines()) for path in sorted(folder.glob("*.log"))}
+    return "\n".join(f"{name}: {line}" for name, end in ends.items() for line in end)
 
 
 def _timing(rounds: int, *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ class Outcome:
         self._folder, self._about, self._as_json = folder, about, as_json
         self._faults: list[str] = []
         self._checked = 0
+        self._failed = False
 
     def begin(self, missing: Mapping[str, str]) -> None:
         """Say who is not measured, and what would be needed for it."""
@@ -48,15 +49,20 @@ class Outcome:
         self._checked += checked
         self._faults += faults
 
+    def failed(self, mode: str, error: Exception, logs: str) -> None:
+        """A mode did not complete."""
+        self._failed = True
+        click.echo(f"\n{mode} FAILED: {type(error).__name__}: {error}\n{logs}", err=True)
+
     def end(self, *, check: bool) -> bool:
-        """Say what it was measured on, and with `check` whether all is sane; whether it is."""
+        """Say what it was measured on, and with `check` whether all is sane; whether it is, and nothing failed."""
         click.echo(
             "Measured on " + ", ".join(f"{key} {value}" for key, value in self._about.items()), err=self._as_json
         )
         click.echo(f"JSON and plots are in {self._folder}", err=True)
         if not check:
-            return True
+            return not self._failed
         for fault in self._faults:
             click.echo(f"NOT SANE: {fault}", err=True)
         click.echo(f"{self._checked} figures checked, {len(self._faults)} not sane", err=True)
-        return not self._faults
+        return not self._faults and not self._failed

@@ -20,8 +20,11 @@ CURVES = re.compile(r"at a time|NOOP|IDLE news|first|consent")
 def of(mode: str, measured: Measured) -> dict[str, str]:
     """SVG documents by file name (without ending)."""
     pictures: dict[str, str] = {}
-    for number, (title, results) in enumerate(measured.items(), 1):
-        name = mode if len(measured) == 1 else f"{mode}-{number}"
+    shown = {
+        title: results for title, results in measured.items() if [result.row.name for result in results] != ["direct"]
+    }
+    for number, (title, results) in enumerate(shown.items(), 1):
+        name = mode if len(shown) == 1 else f"{mode}-{number}"
         if panels := _panels(results):
             pictures[name] = bars(title, panels)
         for curve in dict.fromkeys(curve for result in results for curve in result.curves if CURVES.search(curve)):

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx2
 import pytest
 import trio
+from trio_websocket import ConnectionClosed
 
 from emailproxy import changes, draining
 from emailproxy.app import NothingToServeError, Options, Proxy
 from emailproxy.audience import NOBODY, Audience, LiveSession, Nobody
 from emailproxy.config import Server, load
+from emailproxy.config.channel import Place
+from emailproxy.console import messages
+from emailproxy.console.messages import Message, decode
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
@@ -23,6 +27,7 @@ from emailproxy.systemd import ServiceManager
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
 
 from .conftest import FreePort
+from .console.served import watching
 
 QUIET = "[emailproxy]\nconsole_listen = off\n"
 """No console: its default address is one, and tests run side by side."""
@@ -497,3 +502,72 @@ async def test_metrics_and_health_of_a_running_proxy(tmp_path: Path, provider: P
         assert (answer.status_code, answer.json()["checks"]["draining"]["ok"]) == (503, False)
         assert (await client.get("/livez")).status_code == 200
         await mail.stream.aclose()
+
+
+async def test_the_console_shows_a_session_and_stays_to_the_end(
+    tmp_path: Path, provider: Provider, free_port: FreePort
+) -> None:
+    path, port, console = tmp_path / "emailproxy.config", free_port(), free_port()
+    listen = f"[emailproxy]\nconsole_listen = 127.0.0.1:{console}\nconsole_token = a-token-that-nobody-guesses\n"
+    path.write_text(listen + "drain = 3600\ndrain_grace = 3600\n" + section(port, provider) + account(provider))
+    heard: list[Message] = []
+
+    async def watch(*, task_status: trio.TaskStatus[None]) -> None:
+        with suppress(ConnectionClosed):
+            place = Place("127.0.0.1", console)
+            async with watching(place, authorization="Bearer a-token-that-nobody-guesses") as socket:
+                task_status.started()
+                while True:
+                    message = decode(await socket.get_message()).message
+                    assert message is not None
+                    heard.append(message)
+
+    async def until(kind: type[Message], number: int = 1) -> None:
+        with trio.fail_after(20):
+            while sum(isinstance(each, kind) for each in heard) < number:
+                await trio.sleep(0.005)
+
+    async with trio.open_nursery() as nursery, running(path) as proxy:
+        await nursery.start(watch)
+        client = await Client.connect(port)
+        assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
+        await until(messages.Session, 2)
+        assert (await client.command("b NOOP")).startswith("b OK")
+        await until(messages.Traffic)
+        # It is there while the proxy drains, so that people can see what it waits for, and then at once no more.
+        proxy.stop()
+        await until(messages.ListenerGone)
+        await client.stream.aclose()
+        await until(messages.SessionClosed)
+    login = next(each for each in heard if isinstance(each, messages.Login))
+    assert (login.account, login.outcome, login.listener) == (USER, "ok", f"IMAP-{port}")
+    closed = next(each for each in heard if isinstance(each, messages.SessionClosed))
+    assert closed.up >= len("b NOOP\r\n")
+    assert closed.down > 0
+    with pytest.raises(OSError, match="failed"):
+        await trio.open_tcp_stream("127.0.0.1", console)
+
+
+async def test_a_sign_in_ends_at_the_console_instead_of_a_listener_of_its_own(
+    tmp_path: Path, provider: Provider, free_port: FreePort, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    path, console, elsewhere = tmp_path / "emailproxy.config", free_port(), free_port()
+    path.write_text(
+        f"[emailproxy]\nconsole_listen = 127.0.0.1:{console}\nconsole_token = a-token-that-nobody-guesses\n"
+        + section(free_port(), provider)
+        + "".join(
+            f"[{name}@example.com]\npermission_url = https://provider.test/authorize\n"
+            f"token_url = {provider.token_url}\noauth2_scope = mail\nclient_id = x\n"
+            f"redirect_uri = http://localhost:{redirect}/end\n\n"
+            for name, redirect in (("ada", console), ("bob", elsewhere))
+        )
+    )
+    async with running(path), httpx2.AsyncClient() as browser:
+        with trio.fail_after(10):
+            while f"redirects are received at http://localhost:{elsewhere}" not in caplog.text:
+                await trio.sleep(0.005)
+        assert f"redirects are received at http://localhost:{console}" not in caplog.text
+        answer = await browser.get(f"http://localhost:{console}/end?code=x&state=foreign")
+        assert "Nothing is waiting for this sign-in" in answer.text
+    assert "cannot be received" not in caplog.text

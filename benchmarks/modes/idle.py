@@ -14,7 +14,9 @@ from benchmarks.rounds import in_turn
 from benchmarks.setting import Measured, Setting
 
 RESERVE = 200
-"""Files of a process beside its sessions' sockets."""
+"""Files of a process beside those of its sessions."""
+FILES = 3
+"""Files of a session: a socket towards the client, one towards the server, and ours has an epoll of its own."""
 ENTERING = 8
 """Clients that log in at the same time while the crowd gathers."""
 PAUSE = 1.0
@@ -23,8 +25,7 @@ PAUSE = 1.0
 
 def measure(setting: Setting) -> Measured:
     """One table for each size; a size that the limit of open files does not allow is cut, and called what it is."""
-    # A proxy has two sockets for a session: one towards the client, one towards the server.
-    most = (file_limit() - RESERVE) // 2
+    most = most_sessions()
     found: Measured = {}
     for size in dict.fromkeys(min(size, most) for size in setting.sizes.idle):
         title = f"Idle: {size} sessions in IDLE"
@@ -33,6 +34,11 @@ def measure(setting: Setting) -> Measured:
         rows = [row for row in setting.rows if row.most is None or row.most >= size]
         found[title] = in_turn(f"idle, {size} sessions", rows, 1, partial(_crowd, setting, size))
     return found
+
+
+def most_sessions() -> int:
+    """As many as every row can hold with the files that it may open."""
+    return (file_limit() - RESERVE) // FILES
 
 
 def _crowd(setting: Setting, sessions: int, row: Row, result: Result) -> None:

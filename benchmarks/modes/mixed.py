@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from benchmarks.client import Client, Pop3Client, Row, SmtpClient
 from benchmarks.figures import Result
-from benchmarks.measure import descriptors, file_limit, memory_kib
-from benchmarks.modes.idle import ENTERING, RESERVE
+from benchmarks.measure import descriptors, memory_kib
+from benchmarks.modes.idle import ENTERING, most_sessions
 from benchmarks.rounds import in_turn
 from benchmarks.setting import Measured, Setting, scaled
 
@@ -27,8 +27,7 @@ SETTLED = 3.0
 
 def measure(setting: Setting) -> Measured:
     """Each row has its day, one after the other."""
-    most = (file_limit() - RESERVE) // 2
-    size = min(setting.sizes.office, most)
+    size = min(setting.sizes.office, most_sessions())
     rows = [row for row in setting.rows if row.port_of("smtp") is not None and (row.most is None or row.most >= size)]
     title = f"An office's day in {setting.sizes.minutes:g} minutes: {size} sessions in IDLE, polling, sending"
     other = replace(setting, sizes=replace(setting.sizes, office=size))

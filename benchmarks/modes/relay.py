@@ -36,7 +36,7 @@ def measure(setting: Setting) -> Measured:
         ),
         f"Relay: {crowd}, plain client": paired(
             f"relay, {crowd}",
-            [row for row in rows if row.most is None or row.most >= sizes.crowd],
+            [row for row in rows if row.most is None or row.most >= 10 * sizes.crowd],
             sizes.rounds,
             _bulk(setting, crowd, sizes.crowd),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,10 +11,15 @@ from click.shell_completion import CompletionItem
 from emailproxy.config import ConfigError, section_names
 from emailproxy.config.servers import is_server
 
-__all__ = ["AccountName", "ListenerName", "config_file_of"]
+__all__ = ["AccountName", "ListenerName", "Word", "config_file_of"]
+
+if TYPE_CHECKING:
+    Word = click.ParamType[str]
+else:  # older versions of click have no such brackets
+    Word = click.ParamType
 
 
-class AccountName(click.ParamType[str]):
+class AccountName(Word):
     """The name of an account; any is taken, since a catch-all section completes it."""
 
     name = "account"
@@ -29,7 +34,7 @@ class AccountName(click.ParamType[str]):
         return _offered((name for name in _sections(ctx) if "@" in name.lstrip("@")), incomplete)
 
 
-class ListenerName(click.ParamType[str]):
+class ListenerName(Word):
     """The section of a listener, such as ``IMAP-1993``."""
 
     name = "section"

@@ -6,7 +6,7 @@ import click
 import trio
 from click.shell_completion import CompletionItem
 
-from emailproxy.cli.names import config_file_of
+from emailproxy.cli.names import Word, config_file_of
 from emailproxy.config import ConfigError
 from emailproxy.remote.calls import snapshot
 from emailproxy.remote.errors import RemoteError
@@ -18,7 +18,7 @@ PATIENCE = 1.0
 """Seconds that somebody who has pressed a key waits."""
 
 
-class SessionId(click.ParamType[str]):
+class SessionId(Word):
     """The id of a mail session."""
 
     name = "session"

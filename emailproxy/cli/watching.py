@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from functools import partial
 
 import click
-import trio
 
 from emailproxy.cli.amounts import amount, counted, span
 from emailproxy.cli.common import Flags
@@ -15,6 +15,7 @@ from emailproxy.cli.reaching import Where, reach, run, where_options
 from emailproxy.cli.showing import rich_console
 from emailproxy.console.messages import (
     Account,
+    AccountGone,
     Doctor,
     DoctorDone,
     Envelope,
@@ -68,18 +69,21 @@ def watch(flags: Flags, *, as_json: bool, where: Where) -> None:
 async def _print(place: ConsolePlace, *, as_json: bool) -> None:
     def tell(envelope: Envelope, text: str) -> bool:
         line = text if as_json else line_of(envelope)
-        if line is not None:
+        if line is None:
+            return False
+        try:
             click.echo(line)
             sys.stdout.flush()
+        except BrokenPipeError:  # head, or grep -q, has seen enough
+            # What Python would still flush at its end goes nowhere, instead of being a complaint.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return True
         return False
 
     def lost(why: str, seconds: float) -> None:
         click.echo(f"emailproxy: {foreign(why)}; coming back in {seconds:g} s", err=True)
 
-    try:
-        await follow(place, tell, lost)
-    except BrokenPipeError:  # head, or grep -q, has seen enough
-        await trio.lowlevel.checkpoint()
+    await follow(place, tell, lost)
 
 
 def line_of(envelope: Envelope) -> str | None:
@@ -115,6 +119,8 @@ def _words(envelope: Envelope) -> str | None:
         case Account() as account:
             why = f", {account.why}" if account.why else ""
             return f"account {account.name}: {account.state.replace('_', ' ')}{why}"
+        case AccountGone(name):
+            return f"account {name} is not in the configuration any more"
         case Pending() as pending:
             code = f", code {pending.user_code}" if pending.user_code is not None else ""
             return f"account {pending.account} waits for consent{code}; emailproxy authorise {pending.account}"

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import trio
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emailproxy.console.access import COOKIE, Access, TooManyTriesError
@@ -48,14 +49,6 @@ _HEADERS: Final = {
 }
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-
-
-class _TooMuchError(Exception):
-    """The request brings more than we take, or takes longer."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
 
 
 class Headers:
@@ -90,11 +83,11 @@ class Headers:
         try:
             declared = RequestHeaders(scope=scope).get("content-length", "0")
             if not declared.isdecimal() or int(declared[:12]) > MAX_BODY:
-                raise _TooMuchError(413, f"more than {MAX_BODY} octets")
+                raise _too_much()
             await self._app(scope, _bounded(receive), answer)
-        except _TooMuchError as error:
+        except HTTPException as error:  # where no Starlette was between to answer it
             if not begun:
-                await answer_json(scope, answer, error.status, str(error), (("connection", "close"),))
+                await answer_json(scope, answer, error.status_code, error.detail, (("connection", "close"),))
 
 
 def _bounded(receive: Receive) -> Receive:
@@ -110,14 +103,19 @@ def _bounded(receive: Receive) -> Receive:
         with trio.move_on_at(deadline) as patience:
             message = await receive()
         if patience.cancelled_caught:
-            raise _TooMuchError(408, f"not all of it came within {BODY_SECONDS:.0f} s")
+            detail = f"not all of the request came within {BODY_SECONDS:.0f} s"
+            raise HTTPException(408, detail, {"connection": "close"})
         octets += len(message.get("body", b""))
         whole = not message.get("more_body", False)
         if octets > MAX_BODY:
-            raise _TooMuchError(413, f"more than {MAX_BODY} octets")
+            raise _too_much()
         return message
 
     return bounded
+
+
+def _too_much() -> HTTPException:
+    return HTTPException(413, f"a request brings {MAX_BODY} octets at the most", {"connection": "close"})
 
 
 class Gate:

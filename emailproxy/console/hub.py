@@ -48,6 +48,9 @@ NOTICES: Final = 100
 MINUTES: Final = 60
 PERIOD: Final = 1.0
 """Seconds between two looks at what nobody tells."""
+SILENCE: Final = 30.0
+"""Seconds after which watchers hear that there is nothing to hear: reverse proxies close what is silent for a minute,
+and a peer that has vanished is only found out by sending."""
 PATIENCE: Final = 20
 """How many times as long as a look at all accounts took is waited until the next: 5 % of the time at the most."""
 LOOK_UPS: Final = 1000
@@ -140,6 +143,7 @@ class Hub(Nobody):
         self._active = False
         self._stream = ""
         self._sequence = 0
+        self._said = 0.0
         self._ring: deque[_Change] = deque(maxlen=RING)
         self._watches: set[Watch] = set()
         self._watched = trio.Event()
@@ -328,6 +332,8 @@ class Hub(Nobody):
         if moved and self._watches:
             # Nobody who comes back needs old counts, and they may be long: the ring only says that there were some.
             self._publish(messages.Traffic(moved), kept=messages.Traffic(()))
+        elif self._watches and trio.current_time() - self._said >= SILENCE:
+            self._publish(messages.Traffic(()))
         proxy, store = self._scene.proxy(), self._scene.store()
         if proxy != self._proxy:
             self._proxy = proxy
@@ -372,6 +378,7 @@ class Hub(Nobody):
         if not self._active:
             return
         self._sequence += 1
+        self._said = trio.current_time()
         change = self._change(message)
         self._ring.append(change if kept is None else self._change(kept))
         for watch in tuple(self._watches):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -18,6 +18,7 @@ from emailproxy.failures import ProxyError
 from emailproxy.oauth.app_passwords import AppPassword, parse_uses
 from emailproxy.oauth.foreign import foreign
 from emailproxy.oauth.managing import (
+    MECHANISMS,
     Terms,
     add_password,
     is_managed,
@@ -68,9 +69,10 @@ class PasswordRequests:
         return {"account": account.name, "managed": True, "passwords": passwords}
 
     async def add(self, _path: Mapping[str, str], body: Body) -> Mapping[str, object]:
-        """``{account, name, expires?, networks?, protocols?}``: make one; the answer has ``password``, this once.
+        """``{account, name, expires?, networks?, protocols?, mechanisms?}``: make one, whose ``password`` is told once.
 
-        ``expires`` is Unix time, ``networks`` are CIDR, ``protocols`` of ``IMAP``, ``POP`` and ``SMTP``.
+        ``expires`` is Unix time, ``networks`` are CIDR, ``protocols`` of ``IMAP``, ``POP`` and ``SMTP``,
+        ``mechanisms`` of ``SCRAM-SHA-256`` and ``CRAM-MD5``, for devices that prove a password instead of sending it.
         """
         account = body.account(self._context.config())
         settings, now = self._context.config().settings, self._now()
@@ -129,7 +131,16 @@ def _terms(body: Body, now: float) -> Terms:
         expires,
         [_network(text) for text in body.texts("networks")],
         list(dict.fromkeys(_protocol(text) for text in body.texts("protocols"))),
+        _mechanisms(body.texts("mechanisms")),
     )
+
+
+def _mechanisms(names: Sequence[str]) -> list[str]:
+    """Those that are named, in the order in which they are offered."""
+    named = {name.strip().upper() for name in names}
+    if unknown := sorted(named - set(MECHANISMS)):
+        raise RequestRefusedError(400, f"{foreign(unknown[0], 64)} is none of {' and '.join(MECHANISMS)}")
+    return [name for name in MECHANISMS if name in named]
 
 
 def _network(text: str) -> str:
@@ -156,4 +167,5 @@ def _fields(entry: AppPassword) -> dict[str, object]:
         "expires": entry.expires,
         "networks": list(entry.networks),
         "protocols": list(entry.protocols),
+        "mechanisms": list(entry.mechanisms),
     }

@@ -18,7 +18,7 @@ import trio
 from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ConnectionState, LifespanState
+from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
 
@@ -36,8 +36,6 @@ IDLE_SECONDS: Final = 15.0
 """For the head of a request, and between two: Prometheus asks every 15 to 60, and a new connection costs little."""
 SEND_SECONDS: Final = 15.0
 """For a piece of an answer to leave: who reads nothing for so long is gone."""
-PING_SECONDS: Final = 30.0
-"""A WebSocket whose peer has vanished is found out, and a reverse proxy's patience of a minute is not used up."""
 MAX_HEAD: Final = 16 * 1024
 """Octets of a request's head: codes of Microsoft have 2 KB, cookies for ``localhost`` some more."""
 MAX_SAID: Final = 4096
@@ -110,7 +108,7 @@ async def serve(
         stream = trio.SSLStream(bounded, tls, server_side=True, https_compatible=True) if tls is not None else bounded
         streams.add(bounded)
         try:
-            await TCPServer(wrapped, config, worker, ConnectionState(LifespanState()), stream)  # type: ignore[arg-type]
+            await TCPServer(wrapped, config, worker, ConnectionState({}), stream)  # type: ignore[arg-type]
         except Exception:
             # The fence: a mistake in what is not ours ends this connection, and not the mail.
             log.exception("a connection of the console ended by a mistake")
@@ -145,5 +143,6 @@ def _config() -> Config:
     config.keep_alive_timeout = IDLE_SECONDS
     config.ssl_handshake_timeout = HANDSHAKE_SECONDS
     config.websocket_max_message_size = MAX_SAID
-    config.websocket_ping_interval = PING_SECONDS
+    # No pings of WebSocket: the hub breaks long silences, and the tasks that send them outlive their connections.
+    config.websocket_ping_interval = None
     return config

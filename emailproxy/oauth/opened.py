@@ -143,6 +143,7 @@ class Opened:
             lease_until=self.lease.until if self.lease else None,
             app_passwords=self._seal(self.passwords.text, base.app_passwords) if self.passwords.entries else None,
             app_passwords_used=self.used,
+            password_check=base.password_check,
         )
         return self.key.stamped(record)
 

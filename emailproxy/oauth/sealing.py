@@ -27,6 +27,10 @@ SALT_OCTETS: Final = 16
 KEY_OCTETS: Final = 32
 
 
+_CHECK: Final = Secret("emailproxy")
+"""What `Record.password_check` holds; that it opens is all that counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Iterations:
     """How many PBKDF2 rounds old and new values have. A parameter only so that tests need not be slow."""
@@ -71,8 +75,22 @@ class SealingKey:
             return None
 
     def stamped(self, record: Record) -> Record:
-        """`record`, bearing what is needed to derive this key again."""
-        return replace(record, token_salt=self.salt_text, token_iterations=self.iterations, sealed_by=None)
+        """`record`, bearing what is needed to derive this key again, and to know it again.
+
+        Where the store keeps no access tokens, an account of an application would have nothing else that tells a wrong
+        password from the right one.
+        """
+        check = None
+        if record.refresh_token is None and record.client_secret_encrypted is None:
+            known = record.password_check
+            check = known if known is not None and self.open(known) is not None else self.seal(_CHECK)
+        return replace(
+            record,
+            token_salt=self.salt_text,
+            token_iterations=self.iterations,
+            sealed_by=None,
+            password_check=check,
+        )
 
     @property
     def salt_text(self) -> str:
@@ -110,4 +128,4 @@ def check_value(record: Record) -> str | None:
     Only one decides. If an old client secret were enough, a password that was replaced by a new consent would still
     be accepted.
     """
-    return record.refresh_token or record.access_token or record.client_secret_encrypted
+    return record.refresh_token or record.access_token or record.client_secret_encrypted or record.password_check

@@ -50,7 +50,7 @@ class AccountKey:
 
     def stamped(self, record: Record) -> Record:
         """`record`, bearing what sealed it."""
-        return replace(record, sealed_by=self.identifier, token_salt=None, token_iterations=None)
+        return replace(record, sealed_by=self.identifier, token_salt=None, token_iterations=None, password_check=None)
 
 
 def account_key(key: SealKey, account: str) -> AccountKey:

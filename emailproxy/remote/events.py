@@ -79,7 +79,8 @@ class _Listener:
                 try:
                     enough = await self._hear(connection)
                 finally:
-                    with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                    # Not shielded: who is cancelled has no time for goodbyes, and nobody would read the answer.
+                    with trio.move_on_after(CLOSE_SECONDS):
                         await connection.aclose()
             except RemoteError as error:
                 problem = error

@@ -8,6 +8,7 @@ from typing import Final
 
 from emailproxy.console.messages import (
     Account,
+    AccountGone,
     Envelope,
     Listener,
     ListenerGone,
@@ -85,8 +86,8 @@ class Picture:
                 self.pending.pop(message.id, None)
             case Notice() as message:
                 self.notices.append(message)
-            case other if getattr(other, "type", "") == "account_gone":
-                self.accounts.pop(getattr(other, "name", ""), None)
+            case AccountGone(name):
+                self.accounts.pop(name, None)
 
     def _begin(self, message: Snapshot) -> None:
         self.proxy, self.store = message.proxy, message.store

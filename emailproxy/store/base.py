@@ -59,6 +59,9 @@ class Record:
     """The managed account's app passwords, sealed."""
     app_passwords_used: str | None = None
     """When each of them was last used; written along with something else, so that it may lag behind."""
+    password_check: str | None = None
+    """A constant that the mail password seals, where nothing else is kept that a password could be held against; by
+    stores with the JSON document only."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, str]) -> Record:
@@ -89,7 +92,9 @@ class Record:
 RECORD_OPTIONS: Final[tuple[str, ...]] = tuple(f.name for f in fields(Record))
 """All that a record may hold, under the names that the JSON document uses."""
 
-CACHED_OPTIONS: Final[tuple[str, ...]] = tuple(name for name in RECORD_OPTIONS if name != "refresh_token_issued")
+CACHED_OPTIONS: Final[tuple[str, ...]] = tuple(
+    name for name in RECORD_OPTIONS if name not in ("refresh_token_issued", "password_check")
+)
 """What the configuration file, a file of its own and the classic proxy's document may hold: the only option names that
 the proxy ever writes there. The two of the lease appear only where an account's refresh tokens may be used once, the
 last three only of managed accounts."""

@@ -151,7 +151,14 @@ def is_kept(record: Record, found: Record) -> bool:
 
 _LEASES: Final = frozenset({"lease_owner", "lease_until"})
 _LEFT_OUT: Final = frozenset(
-    {"access_token", "access_token_expiry", "last_activity", "refresh_token_issued", "app_passwords_used"}
+    {
+        "access_token",
+        "access_token_expiry",
+        "last_activity",
+        "refresh_token_issued",
+        "app_passwords_used",
+        "password_check",
+    }
 )
 """What secret managers do not keep, or the classic proxy's formats do not have."""
 

@@ -1,11 +1,15 @@
 """What is typed is understood, or refused with a reason."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.__main__ import changed, main
+from benchmarks.outcome import Outcome
 from benchmarks.sizes import FULL, QUICK, SMOKE
+from benchmarks.witness import Witness
 
 
 def test_sizes_can_be_changed() -> None:
@@ -30,3 +34,14 @@ def test_smaller_runs_are_smaller() -> None:
     assert FULL.rounds > QUICK.rounds > SMOKE.rounds
     assert FULL.logins > QUICK.logins > SMOKE.logins
     assert max(FULL.idle) > max(QUICK.idle) > max(SMOKE.idle)
+
+
+def test_a_mode_that_fails_leaves_the_others_and_a_bad_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = Outcome(tmp_path, {"cores": 2}, as_json=False)
+    outcome.failed("relay", RuntimeError("connection closed"), "emailproxy.log: why")
+    outcome.add("idle", {"Idle": []}, Witness(1, together=True))
+    assert not outcome.end(check=False)
+    assert "relay FAILED: RuntimeError: connection closed\nemailproxy.log: why" in capsys.readouterr().err
+    assert (tmp_path / "idle.json").exists()

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from emailproxy import relay
-from emailproxy.cli import Exit
+from emailproxy.cli import Exit, cli
+from emailproxy.cli.completion import VARIABLE
 from emailproxy.status import Status, StatusFile
 from emailproxy.store.health import StoreHealth
 
@@ -52,6 +54,13 @@ def test_sessions(proxy: Running) -> None:
     assert json.loads(proxy.typed("sessions", "--json")[1])["sessions"][0]["id"] == line.split()[0]
     assert proxy.typed("sessions", "--account", USER.upper())[1].splitlines()[-1] == count
     assert proxy.typed("sessions", "--account", "eve@example.com")[1] == "eve@example.com has no session open\n"
+
+
+def test_the_tab_key_knows_sessions(proxy: Running) -> None:
+    [session] = json.loads(proxy.typed("sessions", "--json")[1])["sessions"]
+    words = ["--config-file", str(proxy.path), "kick"]
+    [item] = ShellComplete(cli, {}, "emailproxy", VARIABLE).get_completions(words, "0000")
+    assert (item.value, item.help) == (session["id"], f"{USER} from {session['client']}")
 
 
 def test_kick(proxy: Running, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ import trio
 from emailproxy.cli.watching import line_of
 from emailproxy.console.messages import (
     Account,
+    AccountGone,
     Doctor,
     DoctorDone,
     Envelope,
@@ -154,6 +155,18 @@ def test_a_live_view_in_a_terminal(proxy: Running) -> None:
     proxy.leave()
 
 
+def test_a_reader_that_has_seen_enough(proxy: Running) -> None:
+    command = [sys.executable, "-m", "emailproxy", "--config-file", str(proxy.path), "watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"snapshot" in process.stdout.readline()
+        process.stdout.close()
+        assert proxy.login().startswith("a OK")
+        assert process.stderr is not None
+        assert (process.stderr.read(), process.wait(20)) == (b"", 0)
+    proxy.leave()
+
+
 class Wire:
     """Between a watcher and the console; it can be cut."""
 
@@ -235,6 +248,7 @@ SAID: list[tuple[Message, str | None]] = [
         Pending("p", "ada", 1.0, 2.0, "https://secret", "AB-CD", None, None, "r", False),
         "account ada waits for consent, code AB-CD; emailproxy authorise ada",
     ),
+    (AccountGone("ada"), "account ada is not in the configuration any more"),
     (PendingGone("p", "ada", "denied"), "account ada: authorisation denied"),
     (Store("a", True, True, 1.0, None, 1, 1, 0, (), 0), None),
     (Store("a", True, False, 1.0, "down", 1, 1, 1, (), 0), "store a does not answer: down"),

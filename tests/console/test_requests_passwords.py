@@ -25,6 +25,7 @@ async def test_add_use_list_and_revoke(patient_clock: PatientClock, caplog: pyte
     async with asked(record=managed_record(entry(PHONE, "phone")), settings=MANAGED) as proxy:
         made = await proxy.post("/api/passwords/add", account=ADA, name="printer", protocols=["smtp", "SMTP"])
         assert made["protocols"] == ["SMTP"]
+        assert made["mechanisms"] == []
         password = Secret(str(made["password"]))
         assert str(made["id"]) == password.reveal()[:3]
         assert not any(is_hash(str(value)) for value in made.values())
@@ -51,6 +52,9 @@ async def test_a_new_account_becomes_a_managed_one(patient_clock: PatientClock) 
     async with asked(settings=MANAGED) as proxy:
         assert await proxy.post("/api/passwords", account=ADA) == {"account": ADA, "managed": False, "passwords": []}
         await proxy.post("/api/passwords/add", account=ADA, name="phone", networks=["192.0.2.0/24"])
+        made = await proxy.post("/api/passwords/add", account=ADA, name="fax", mechanisms=["cram-md5"])
+        assert made["mechanisms"] == ["CRAM-MD5"]
+        await proxy.post("/api/passwords/revoke", account=ADA, name="fax")
         [listed] = (await proxy.post("/api/passwords", account=ADA))["passwords"]
         assert listed["networks"] == ["192.0.2.0/24"]
         assert listed["last_used"] is None
@@ -79,8 +83,8 @@ async def test_what_is_not_there(patient_clock: PatientClock) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"expires": 1}, {"networks": ["nowhere"]}, {"protocols": ["fax"]}, {"name": ""}],
-    ids=["over", "network", "protocol", "name"],
+    [{"mechanisms": ["plain"]}, {"expires": 1}, {"networks": ["nowhere"]}, {"protocols": ["fax"]}, {"name": ""}],
+    ids=["mechanism", "over", "network", "protocol", "name"],
 )
 async def test_terms_that_are_none(patient_clock: PatientClock, fields: dict[str, Any]) -> None:
     async with asked(settings=MANAGED) as proxy:

@@ -44,8 +44,8 @@ def lay_out_schemas(folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
 
 
-def refusals(schemas: Path, manifests: str) -> list[str]:
-    """What kubeconform has against each of the manifests. What has no schema is refused as well."""
+def refusals(schemas: Path, manifests: Path) -> list[str]:
+    """What kubeconform has against any manifest in the files of the folder. What has no schema is refused as well."""
     done = subprocess.run(
         [
             str(tool("EMAILPROXY_KUBECONFORM")),
@@ -53,8 +53,8 @@ def refusals(schemas: Path, manifests: str) -> list[str]:
             "-output=json",
             "-verbose",
             f"-schema-location={schemas}/{{{{ .ResourceKind }}}}{{{{ .KindSuffix }}}}.json",
+            str(manifests),
         ],
-        input=manifests,
         capture_output=True,
         text=True,
         timeout=60,
@@ -62,4 +62,8 @@ def refusals(schemas: Path, manifests: str) -> list[str]:
     )
     resources: list[dict[str, Any]] = json.loads(done.stdout)["resources"]
     assert resources, done.stderr
-    return [f"{one['kind']} {one['name']}: {one['msg']}" for one in resources if one["status"] != "statusValid"]
+    return [
+        f"{one['filename']} {one['kind']} {one['name']}: {one['msg']}"
+        for one in resources
+        if one["status"] != "statusValid"
+    ]

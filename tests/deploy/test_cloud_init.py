@@ -30,7 +30,7 @@ IDENTITY = "cccccccc-0000-0000-0000-000000000003"
 PASSWORD = "the mail client's"
 EMAILPROXY = ("/opt/emailproxy/bin/emailproxy", "--config-file", "/etc/emailproxy/emailproxy.config")
 STORE = f"azure:mailvault?identity={IDENTITY}"
-INSTALL_SECONDS = 90
+INSTALL_SECONDS = 120
 
 CONFIG = f"""\
 # A person's mailbox, and one that a printer uses in the application's name. No secret is in here.
@@ -135,7 +135,7 @@ def replaceable(cloud: Cloud, folder: Path) -> Generator[Machine]:
     data = user_data(
         config=CONFIG,
         cache_store=STORE,
-        extras=["azure"],
+        extras=["azure", "console"],
         package=f"file:///srv/wheels/{wheel.name}",
         ports=[143, 1587],
     )
@@ -175,6 +175,9 @@ def _look_at_the_service(machine: Machine) -> None:
     assert status["NoNewPrivs"] == "1"
     assert status["Seccomp"] == "2"
     assert "ready          yes" in machine.run(*EMAILPROXY, "cache", "status")
+    # The console is there, and a command of the administrator's finds the token that the service made for itself.
+    machine.run(*EMAILPROXY, "sessions")
+    assert machine.run("stat", "--format=%a", "/run/emailproxy/emailproxy.config.console-token").strip() == "600"
     machine.run("systemctl", "reload", "emailproxy.service")
     machine.await_journal("reloaded", seconds=10)
     assert machine.run("systemctl", "show", "--property=NRestarts", "--value", "emailproxy.service").strip() == "0"
@@ -208,6 +211,7 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
         _send(cloud, app_password, tmp_path)
         assert cloud.state()["sent"] == 1
 
+        assert cloud.curl("--fail", "http://localhost:8025/readyz")
         _look_at_the_service(machine)
         assert cloud.state()["authorizations"] == 1
         machine.lose()

@@ -35,8 +35,8 @@ PROVIDER_PASSWORD = "the provider's"
 
 
 def _open_folder(name: str) -> Path:
-    """A folder that the image's user can reach, unlike pytest's."""
-    folder = Path(tempfile.mkdtemp(prefix=f"emailproxy-{name}-"))
+    """A folder that the image's user can reach, unlike pytest's, and unlike one that TMPDIR may name."""
+    folder = Path(tempfile.mkdtemp(prefix=f"emailproxy-{name}-", dir="/tmp"))
     folder.chmod(0o755)
     return folder
 

@@ -58,16 +58,25 @@ def test_lint(values: Path) -> None:
     helm("lint", "--strict", str(CHART), "--values", str(values), f"--kube-version={VERSION}")
 
 
-@pytest.mark.parametrize("values", VALUES, ids=NAMES)
-def test_a_cluster_takes_it(values: Path, schemas: Path) -> None:
-    documents = [each for each in yaml.safe_load_all(rendered(values)) if each]
-    # A resource of Prometheus's operator, not of Kubernetes: below.
-    documents = [each for each in documents if each["kind"] != "ServiceMonitor"]
-    assert {"ConfigMap", "Deployment", "Service", "NetworkPolicy"} <= {each["kind"] for each in documents}
-    assert refusals(schemas, yaml.safe_dump_all(documents)) == []
+def test_a_cluster_takes_what_is_made(schemas: Path, tmp_path: Path) -> None:
+    for values in VALUES:
+        documents = [each for each in yaml.safe_load_all(rendered(values)) if each]
+        # A resource of Prometheus's operator, not of Kubernetes: below.
+        documents = [each for each in documents if each["kind"] != "ServiceMonitor"]
+        assert {"ConfigMap", "Deployment", "Service", "NetworkPolicy"} <= {each["kind"] for each in documents}
+        (tmp_path / values.name).write_text(yaml.safe_dump_all(documents))
+    shutil.copy(INFRA / "kubernetes" / "native-sidecar.yaml", tmp_path)
+    assert refusals(schemas, tmp_path) == []
 
 
-def test_the_service_monitor(schemas: Path) -> None:
+def test_a_cluster_would_not_take_everything(schemas: Path, tmp_path: Path) -> None:
+    text = (INFRA / "kubernetes" / "native-sidecar.yaml").read_text()
+    (tmp_path / "sidecar.yaml").write_text(text.replace("readOnlyRootFilesystem", "readOnlyRootFileSystem"))
+    [refusal] = refusals(schemas, tmp_path)
+    assert "readOnlyRootFileSystem" in refusal
+
+
+def test_the_service_monitor() -> None:
     [monitor] = objects(rendered(INFRA / "helm" / "values" / "everything.yaml"), "ServiceMonitor")
     node = shutil.which("node")
     modules = tool("EMAILPROXY_PROMETHEUS_MODELS")
@@ -177,9 +186,15 @@ def test_an_older_cluster_is_refused() -> None:
     assert "requires kubeVersion" in done.stderr
 
 
-def test_the_sidecar_example(schemas: Path, tmp_path: Path) -> None:
+def test_the_sidecar_example(tmp_path: Path) -> None:
     text = (INFRA / "kubernetes" / "native-sidecar.yaml").read_text()
-    assert refusals(schemas, text) == []
     [config] = objects(text, "ConfigMap")
     (tmp_path / "emailproxy.config").write_text(config["data"]["emailproxy.config"])
     assert [server.local_port for server in load(tmp_path / "emailproxy.config").servers] == [1587]
+
+
+@pytest.mark.parametrize(("name", "reached"), [("minimal", True), ("gcp", True), ("azure", False), ("aws", False)])
+def test_who_may_ask_for_the_identity_of_the_node(name: str, reached: bool) -> None:
+    [policy] = objects(rendered(INFRA / "helm" / "values" / f"{name}.yaml"), "NetworkPolicy")
+    blocks = [peer["ipBlock"]["cidr"] for rule in policy["spec"]["egress"] for peer in rule.get("to", ())]
+    assert ("169.254.169.254/32" in blocks) is reached

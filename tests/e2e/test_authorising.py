@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,42 @@ def test_alone(start_proxy: StartProxy, accounts: Accounts, world: World, tmp_pa
     finally:
         proxy.stop()
     assert world.oauth.requests()["total"] == before
+
+
+@pytest.mark.parametrize("kind", ["device", "interactive"])
+def test_by_the_running_proxy(
+    start_proxy: StartProxy, accounts: Accounts, world: World, tmp_path: Path, kind: str
+) -> None:
+    """The proxy asks, and its own listener gets the redirect; who types hears of it over the control channel."""
+    options = accounts.device() if kind == "device" else accounts.interactive()
+    proxy = start_proxy({USER: options}, settings={"console_listen": f"unix:{tmp_path}/console.sock"})
+    with subprocess.Popen(
+        command(proxy, "authorise", USER, "--password-file", "-", "--json"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(world),
+        text=True,
+    ) as child:
+        assert child.stdin is not None
+        assert child.stderr is not None
+        child.stdin.write(PASSWORD + "\n")
+        child.stdin.flush()
+        said = ""
+        while "  https://" not in said:
+            line = child.stderr.readline()
+            assert line, said
+            said += line
+        assert world.oauth.browser().authorise(said.split()[-1], USER).status == 200
+        out, more = child.communicate(timeout=_SECONDS)
+    assert child.returncode == 0, said + more
+    told = json.loads(out)
+    assert (told["account"], told["outcome"]) == (USER, "authorised")
+    for secret in (PASSWORD, CLIENT_SECRET):
+        assert secret not in said + out + more
+    before = world.oauth.requests()["total"]
+    log_in(proxy)
+    assert world.oauth.requests()["total"] == before, "the proxy had the tokens at once"
 
 
 def test_beside_a_running_proxy(start_proxy: StartProxy, accounts: Accounts, world: World, tmp_path: Path) -> None:

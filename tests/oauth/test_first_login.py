@@ -11,8 +11,11 @@ from trio.testing import MockClock
 
 from emailproxy.config.model import MailProtocol, SealedSecret, Server, Settings
 from emailproxy.failures import FailureKind
+from emailproxy.oauth.sealing import derive_key
+from emailproxy.secret import Secret
+from emailproxy.store.document import lasting
 
-from .support import PASSWORD, WRONG, failure, grant, refusal, sealed_record, token, unattended, world
+from .support import FEW, PASSWORD, SALT, WRONG, failure, grant, refusal, sealed_record, token, unattended, world
 
 ACCOUNT = unattended("client_credentials")
 PUBLIC = Server("IMAP-1993", MailProtocol.IMAP, 1993, "imap.example.com", 993)
@@ -104,3 +107,28 @@ async def test_a_port_behind_a_load_balancer_is_reached_from_elsewhere(autojump_
     balanced = replace(LOCAL, proxy_protocol_from=(ip_network("127.0.0.1"),))
     async with world() as w:
         assert (await failure(w, account=ACCOUNT, server=balanced)).failure.kind is FailureKind.MISCONFIGURED
+
+
+async def test_a_secret_manager_remembers_the_password_of_an_application(autojump_clock: MockClock) -> None:
+    """It keeps no access token, and there is no refresh token: a constant that the password seals is all there is."""
+    async with world(grant()) as w:
+        w.records.bills_writes = True
+        await token(w, account=ACCOUNT, server=LOCAL)
+        kept = lasting(w.records.record)
+        assert kept.refresh_token is None
+        assert kept.password_check is not None
+    async with world(grant("again"), record=kept) as w:  # after a restart
+        w.records.bills_writes = True
+        refused = (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure
+        assert refused.kind is FailureKind.WRONG_CREDENTIALS
+        assert not w.provider.requests
+        assert await token(w, account=ACCOUNT, server=PUBLIC) == "again"
+        assert w.journal.count("save") == 0, "nothing changed that a store keeps which bills each write"
+
+
+@pytest.mark.parametrize("kept", [{"refresh": "a-refresh-token"}, {"refresh": None, "access": "a-token"}])
+async def test_what_else_is_sealed_decides_before_it(autojump_clock: MockClock, kept: dict[str, str | None]) -> None:
+    """A check that another password seals must not let that one in again."""
+    foreign = derive_key(WRONG, SALT, FEW.current).seal(Secret("emailproxy"))
+    async with world(grant(), record=sealed_record(**kept, password_check=foreign)) as w:  # type: ignore[arg-type]
+        assert (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS

@@ -86,7 +86,10 @@ def test_everything_else_is_written_at_once() -> None:
     assert when(replace(opened(), unsaved=True)) is Urgency.NOW
     assert when(opened(refresh_token_issued=None)) is Urgency.NOW
     assert when(replace(opened(lease_owner="us", lease_until=1), lease=None)) is Urgency.NOW
-    assert when(opened(refresh_token=None, refresh_token_issued=None)) is Urgency.NEVER
+    bare = opened(refresh_token=None, refresh_token_issued=None)
+    assert when(bare) is Urgency.NOW, "nothing is kept yet that tells a wrong password"
+    check = KEY.seal(Secret("emailproxy"))
+    assert when(opened(refresh_token=None, refresh_token_issued=None, password_check=check)) is Urgency.NEVER
 
 
 # --- what it comes to -------------------------------------------------------------------------------------------------

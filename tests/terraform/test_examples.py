@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from emailproxy.cli import cli
 from emailproxy.config import Config
 from emailproxy.deploying.outputs import as_myself, read
 from emailproxy.deploying.writing import checked
 from tests.terraform.parsing import TERRAFORM
+from tests.terraform.pictures import FOLDER
 from tests.terraform.tofu import Tofu
 
+_BLOCK = re.MULTILINE | re.DOTALL
 EXAMPLES = sorted(path for path in (TERRAFORM / "examples").iterdir() if path.is_dir())
 # As in the variables of each example's tests.
 SEAL_KEY = "seal1_0123456789012345678901234567890123456789012"
@@ -68,3 +73,14 @@ def test_the_chart_takes_its_values(tofu: Tofu) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(merged | {"cachestore": "x"}, schema)
     assert values.keys() <= defaults.keys()
+
+
+def test_the_document_shows_what_is_printed(tofu: Tofu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/deploy/azure.md: the command typed, with the outputs of the example."""
+    outputs = applied(tofu, TERRAFORM / "examples" / "azure-vm-managed-identity")["values"]["outputs"]
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["deploy-config", "--own-login"], input=json.dumps(outputs))
+    assert result.exit_code == 0
+    document = (FOLDER / "azure.md").read_text("utf-8")
+    [shown] = re.findall(r"^\$ tofu output -json \| emailproxy deploy-config --own-login\n(.*?)^```", document, _BLOCK)
+    assert result.stdout == shown

@@ -8,7 +8,7 @@ import { scale } from '../../../emailproxy/console/page/app/bars.js';
 import { formats } from '../../../emailproxy/console/page/app/format.js';
 import { chosen, translator } from '../../../emailproxy/console/page/app/language.js';
 import { empty } from '../../../emailproxy/console/page/app/model.js';
-import { by, matches, steady, words } from '../../../emailproxy/console/page/app/order.js';
+import { matches, sorted, steady, words } from '../../../emailproxy/console/page/app/order.js';
 import { Rates, SAMPLES } from '../../../emailproxy/console/page/app/rates.js';
 import { paths } from '../../../emailproxy/console/page/app/sparkline.js';
 import uk from '../../../emailproxy/console/page/texts/uk.js';
@@ -54,8 +54,8 @@ test('filters find all words, anywhere', () => {
 
 test('what is missing comes last either way', () => {
   const rows = [{ v: null }, { v: 2 }, { v: 1 }];
-  assert.deepEqual(rows.toSorted(by((row) => row.v, false)).map((row) => row.v), [1, 2, null]);
-  assert.deepEqual(rows.toSorted(by((row) => row.v, true)).map((row) => row.v), [2, 1, null]);
+  assert.deepEqual(sorted(rows, (row) => row.v, false).map((row) => row.v), [1, 2, null]);
+  assert.deepEqual(sorted(rows, (row) => row.v, true).map((row) => row.v), [2, 1, null]);
 });
 
 test('rows that somebody points at keep their places', () => {

@@ -10,16 +10,17 @@ export function matches(wanted, fields) {
   return wanted.every((word) => text.includes(word));
 }
 
-/** Compare by a value, numbers and texts alike; what is missing comes last either way. */
-export function by(value, descending) {
-  return (one, other) => {
-    const [a, b] = [value(one), value(other)];
+/** The items in the order of a value, numbers and texts alike; what is missing comes last either way. Each value is asked for once. */
+export function sorted(items, value, descending) {
+  const sign = descending ? -1 : 1;
+  const decorated = items.map((item) => [value(item) ?? null, item]);
+  decorated.sort(([a], [b]) => {
     if (a === b) return 0;
-    if (a === null || a === undefined) return 1;
-    if (b === null || b === undefined) return -1;
-    const order = typeof a === 'number' && typeof b === 'number' ? a - b : String(a) < String(b) ? -1 : 1;
-    return descending ? -order : order;
-  };
+    if (a === null) return 1;
+    if (b === null) return -1;
+    return a < b ? -sign : sign;
+  });
+  return decorated.map(([, item]) => item);
 }
 
 /** The new order while somebody points at the rows: those that stay keep their places, and new ones come at the end. */

@@ -25,7 +25,7 @@ export function storeCard(page) {
       const [tone, word] = store.reachable === false ? ['bad', 'silent'] : store.reachable === null ? ['calm', 'idle']
         : store.ready ? ['ok', 'answers'] : ['warn', 'notReady'];
       status.show(tone, t(`store.${word}`));
-      say(since, store.since ? t('store.since', { ago: format.ago(store.since, now(state)) }) : t('store.never'));
+      say(since, store.since ? t('store.since', { span: format.span(now(state) - store.since) }) : t('store.never'));
       const key = JSON.stringify([store, format.clock(now(state))]);
       if (key === shown) return;
       shown = key;

@@ -3,7 +3,7 @@
 import { h, mark, say } from './dom.js';
 import { Rows } from './list.js';
 import { now } from './model.js';
-import { by, matches, steady, words } from './order.js';
+import { matches, sorted, steady, words } from './order.js';
 import { button, column, iconButton, nothing, pill, searchBox, showSort } from './parts.js';
 
 const TONES = { ok: 'ok', needs_consent: 'bad', never_used: 'calm', unknown: 'warn' };
@@ -16,7 +16,7 @@ export function accounts(page) {
   const { state, t, format } = page;
   let wanted = [];
   let only = null;
-  let sorted = { key: 'state', descending: false };
+  let sorting = { key: 'state', descending: false };
   let waiting = new Set();
   const stateOf = (id) => (waiting.has(id) ? 'waiting' : state.accounts.get(id).state);
   const values = {
@@ -28,7 +28,7 @@ export function accounts(page) {
   const sort = (key) => ({
     key,
     choose: () => {
-      sorted = sorted.key === key ? { key, descending: !sorted.descending } : { key, descending: key === 'used' };
+      sorting = sorting.key === key ? { key, descending: !sorting.descending } : { key, descending: key === 'used' };
       arrange(true);
     },
   });
@@ -77,8 +77,8 @@ export function accounts(page) {
     for (const account of state.accounts.values()) {
       if ((only === null || stateOf(account.name) === only) && matches(wanted, [account.name, account.flow, account.why])) ids.push(account.name);
     }
-    ids = !anew && rows.held ? steady(rows.items, ids) : ids.sort(by(values[sorted.key], sorted.descending));
-    showSort(head, sorted.key, sorted.descending);
+    ids = !anew && rows.held ? steady(rows.items, ids) : sorted(ids, values[sorting.key], sorting.descending);
+    showSort(head, sorting.key, sorting.descending);
     table.hidden = ids.length === 0;
     empty.hidden = state.accounts.size > 0;
     unfound.hidden = state.accounts.size === 0 || ids.length > 0;

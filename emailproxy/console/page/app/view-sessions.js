@@ -3,14 +3,14 @@
 import { h, mark, say } from './dom.js';
 import { Rows } from './list.js';
 import { now } from './model.js';
-import { by, matches, steady, words } from './order.js';
+import { matches, sorted, steady, words } from './order.js';
 import { column, iconButton, nothing, pill, searchBox, showSort } from './parts.js';
 import { sparkline } from './sparkline.js';
 
 export function sessions(page) {
   const { state, t, format } = page;
   let wanted = [];
-  let sorted = { key: 'opened', descending: true };
+  let sorting = { key: 'opened', descending: true };
   const known = () => state.sessions;
   const values = {
     account: (id) => known().get(id).account,
@@ -24,7 +24,7 @@ export function sessions(page) {
   const sort = (key) => ({
     key,
     choose: () => {
-      sorted = sorted.key === key ? { key, descending: !sorted.descending } : { key, descending: descendingFirst.has(key) };
+      sorting = sorting.key === key ? { key, descending: !sorting.descending } : { key, descending: descendingFirst.has(key) };
       arrange(true);
     },
   });
@@ -55,8 +55,8 @@ export function sessions(page) {
     for (const session of state.sessions.values()) {
       if (matches(wanted, [session.account, session.client, session.listener, session.protocol])) ids.push(session.id);
     }
-    ids = !anew && rows.held ? steady(rows.items, ids) : ids.sort(by(values[sorted.key], sorted.descending));
-    showSort(head, sorted.key, sorted.descending);
+    ids = !anew && rows.held ? steady(rows.items, ids) : sorted(ids, values[sorting.key], sorting.descending);
+    showSort(head, sorting.key, sorting.descending);
     table.hidden = ids.length === 0;
     empty.hidden = state.sessions.size > 0;
     unfound.hidden = state.sessions.size === 0 || ids.length > 0;
@@ -115,7 +115,7 @@ export function sessions(page) {
     measure: () => rows.measure(),
     update(what) {
       const all = what === null;
-      if (all || what.has('sessions') || (what.has('traffic') && ['rate', 'down', 'up'].includes(sorted.key))) arrange();
+      if (all || what.has('sessions') || (what.has('traffic') && ['rate', 'down', 'up'].includes(sorting.key))) arrange();
       else if (what.has('traffic') || what.has('tick')) rows.draw(true);
     },
   };

@@ -1,0 +1,1 @@
+"""Tests of what other processes use to ask a running proxy."""
