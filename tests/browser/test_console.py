@@ -114,7 +114,7 @@ def test_the_link_signs_in_once(page: Browser, console: Console) -> None:
         page.says(f"127.0.0.1:{listener.port}")
     assert "code" not in page.driver.current_url
     program = Path(sys.executable).parent / "emailproxy"
-    command = [program, "--config-file", console.proxy.path, "console", "--json"]
+    command = [str(program), "--config-file", str(console.proxy.path), "console", "--json"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     link = json.loads(said)["url"]
     page.open(link)
