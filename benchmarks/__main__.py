@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -128,9 +129,15 @@ def main(
         sys.exit(1)
 
 
+def _end(lines: list[str]) -> list[str]:
+    """The last lines, and before them the last that complain."""
+    complaints = [line for line in lines[:-5] if re.search(r"WARN|ERROR|Traceback", line)]
+    return complaints[-5:] + lines[-5:]
+
+
 def _logs(folder: Path) -> str:
     """The end of what each process has written."""
-    ends = {path.name: path.read_text(errors="replace").splitlines()[-5:] for path in sorted(folder.glob("*.log"))}
+    ends = {path.name: _end(path.read_text(errors="replace").splitlines()) for path in sorted(folder.glob("*.log"))}
     return "\n".join(f"{name}: {line}" for name, end in ends.items() for line in end)
 
 

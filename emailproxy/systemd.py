@@ -54,6 +54,8 @@ class ServiceManager:
 
     def reloading(self) -> None:
         """The configuration is read again; `ready` says that this is over, whatever came of it."""
+        if self._address is None:  # nor is there such a clock everywhere
+            return
         # The time is how the manager knows that this answers its own signal (Type=notify-reload).
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 

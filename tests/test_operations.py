@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -27,9 +28,9 @@ from .conftest import FreePort
 
 IDLERS, READERS, SENDERS = 100, 60, 40
 RELOADS = 100
-BULK = 150_000
+BULK = 100_000
 """Octets of the message that readers fetch: several records of TLS, several turns of the relay."""
-GRACE, DRAIN = 1.0, 40.0
+GRACE, DRAIN = 1.0, 50.0
 PAUSE = 1.5
 """Seconds within a message: a session with nothing under way is sent away after one."""
 PLAIN = base64.b64encode(f"\0{USER}\0secret".encode()).decode()
@@ -135,6 +136,20 @@ class Client:
     async def goodbye(self, start: str) -> None:
         """The protocol's words, then the end of the connection, and nothing between or behind."""
         assert (await self.line()).startswith(start)
+        await self.end()
+
+    async def begun(self, text: str, *, reply: str, goodbye: str) -> str | None:
+        """The first line of the reply to `text`; None: it was the goodbye, as it may be where nothing is under way."""
+        await self.say(text)
+        line = await self.line()
+        if line.startswith(goodbye):
+            await self.end()
+            return None
+        assert line.startswith(reply), line
+        return line
+
+    async def end(self) -> None:
+        """Nothing more comes."""
         with pytest.raises(EOFError):
             await self.line()
         assert not self._buffer
@@ -144,7 +159,10 @@ class Client:
         await self._stream.aclose()
 
     async def _more(self) -> None:
-        data = await self._stream.receive_some(1 << 20)
+        try:
+            data = await self._stream.receive_some(1 << 20)
+        except trio.BrokenResourceError:  # a command of ours has crossed the goodbye
+            data = b""
         if not data:
             raise EOFError(bytes(self._buffer[:80]))
         self._buffer += data
@@ -178,14 +196,16 @@ async def read(world: World) -> None:
     number = 0
     while not world.enough.is_set():
         number += 1
-        await client.say(f"f{number} FETCH 1 BODY[]\r\n")
-        head = await client.until("* 1 FETCH")
+        head = await client.begun(f"f{number} FETCH 1 BODY[]\r\n", reply="* 1 FETCH", goodbye="* BYE [UNAVAILABLE]")
+        if head is None:
+            break
         size = int(head.rpartition("{")[2].rstrip("}"))
         assert await client.exactly(size) == world.bulk
         assert (await client.until(f"f{number} ")).startswith(f"f{number} OK")
         world.fetched += 1
-        await trio.sleep(0.2)  # as somebody who reads
-    await client.goodbye("* BYE [UNAVAILABLE]")
+        await trio.sleep(0.5)  # as somebody who reads
+    else:
+        await client.goodbye("* BYE [UNAVAILABLE]")
     world.goodbyes["reader"] += 1
 
 
@@ -203,8 +223,8 @@ async def send(world: World, name: int) -> None:
     while not world.enough.is_set():
         number += 1
         subject = f"{name}-{number}"
-        await client.say(f"MAIL FROM:<{USER}>\r\n")
-        await client.until("250 ")
+        if await client.begun(f"MAIL FROM:<{USER}>\r\n", reply="250 ", goodbye="421 ") is None:
+            break
         await client.say("RCPT TO:<someone@example.com>\r\n")
         await client.until("250 ")
         await trio.sleep(PAUSE * ((name + number) % 2))
@@ -215,7 +235,8 @@ async def send(world: World, name: int) -> None:
         await client.say(f"{'rest' * 500}\r\n.\r\n")
         await client.until("250 ")
         world.accepted.add(subject)
-    await client.goodbye("421 ")
+    else:
+        await client.goodbye("421 ")
     world.goodbyes["sender"] += 1
 
 
@@ -294,3 +315,79 @@ async def test_a_hundred_reloads_and_a_drain_under_two_hundred_sessions(tmp_path
         subjects = [head.removeprefix("Subject: ") for head in heads]
         assert sorted(subjects) == sorted(world.accepted), "what was taken arrived, once"
         assert not [line for line in proxy.lines if "Traceback" in line or '"level": "error"' in line]
+
+
+class Manager:
+    """A service manager: it holds the listening socket, and hears how its service is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "notify")
+        self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notices.bind(self.address)
+        self.notices.setblocking(False)
+        self.mail = socket.create_server(("127.0.0.1", 0))
+
+    async def heard(self, line: str) -> list[str]:
+        """The notice that has this line."""
+        with trio.fail_after(20):
+            while True:
+                await trio.lowlevel.wait_readable(self.notices.fileno())
+                lines = self.notices.recv(4096).decode().splitlines()
+                if line in lines:
+                    return lines
+
+    async def start(self, path: Path, section: str) -> trio.Process:
+        environment = {
+            **os.environ,
+            "NOTIFY_SOCKET": self.address,
+            "WATCHDOG_USEC": "2000000",
+            "LISTEN_FDS": "1",
+            "LISTEN_FDNAMES": section,
+        }
+        number = self.mail.fileno()
+        command = f"exec 3<&{number}; LISTEN_PID=$$ exec {sys.executable} -m emailproxy --config-file {path}"
+        return await trio.lowlevel.open_process(
+            ["/bin/bash", "-c", command], pass_fds=[number], env=environment, stdin=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        self.notices.close()
+        self.mail.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd's protocols")
+async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "emailproxy.config"
+    server = "[IMAP-1]\nlocal_address = 127.0.0.1\nserver_address = localhost\nserver_port = 9\n"
+    account = f"[{USER}]\noauth2_flow = client_credentials\ntoken_url = http://localhost:9/\noauth2_scope = mail\nclient_id = x\nclient_secret = y\n"  # noqa: E501
+    path.write_text("[emailproxy]\nconsole_listen = off\n" + server + account)
+    manager = Manager(tmp_path)
+    port = manager.mail.getsockname()[1]
+    process = await manager.start(path, "IMAP-1")
+    try:
+        assert "STATUS=serving IMAP-1; accounts 1" in await manager.heard("READY=1")
+        await manager.heard("WATCHDOG=1")
+        client = await Client.connect(port)
+        assert (await client.line()).startswith("* OK")
+        process.send_signal(signal.SIGHUP)
+        before = trio.current_time()
+        [_, stamp] = await manager.heard("RELOADING=1")
+        assert stamp.startswith("MONOTONIC_USEC=")
+        await manager.heard("READY=1")
+        assert trio.current_time() - before < 10
+        await client.close()
+        process.send_signal(signal.SIGTERM)
+        await manager.heard("STOPPING=1")
+        assert await process.wait() == 0
+
+        waiting = await Client.connect(port)  # nobody is there, and the socket is
+        process = await manager.start(path, "IMAP-1")
+        with trio.fail_after(20):
+            assert (await waiting.line()).startswith("* OK")
+        await waiting.close()
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+        manager.close()

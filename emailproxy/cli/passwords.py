@@ -12,6 +12,7 @@ import click
 
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.holding import hold_refreshes
 from emailproxy.cli.mail_password import PasswordError, mail_password, password_option
 from emailproxy.cli.names import AccountName
 from emailproxy.cli.record_changes import change_record, configured, stored_record
@@ -206,16 +207,18 @@ def revoke(flags: Flags, account: str, password: str) -> None:
 @passwords.command(short_help="Turn a mail password into app passwords, or back, without a new consent.")
 @click.argument("account", type=AccountName())
 @click.option("--back", is_flag=True, help="From app passwords to one mail password, which seals the tokens.")
+@click.option("--stopped", is_flag=True, help="No proxy runs on this store, so there is none to wait for.")
 @password_option
 @click.pass_obj
-def migrate(flags: Flags, account: str, password_file: Path | None, *, back: bool) -> None:
+def migrate(flags: Flags, account: str, password_file: Path | None, *, back: bool, stopped: bool) -> None:
     """Make ACCOUNT a managed one: its tokens are sealed with the service key, without a new consent.
 
     You are asked for its mail password, once. That stays good, as the app password "mail password", so no device
     needs a change today; give each device one of its own, and then revoke it. With --back the account gets one mail
     password again, which you choose, and its app passwords end.
 
-    With refresh tokens that rotate, stop the proxy meanwhile: what it refreshes in this moment would be lost.
+    Proxies may run meanwhile. Where refresh tokens rotate, --back keeps them from refreshing, and waits a minute and
+    a half for one that has begun.
 
     \b
     Examples:
@@ -230,6 +233,9 @@ def migrate(flags: Flags, account: str, password_file: Path | None, *, back: boo
         password = mail_password(known.name, password_file, confirm=back)
     except PasswordError as error:
         end(Exit.CONFIGURATION, foreign(error))
+
+    if back and not stopped:
+        hold_refreshes(flags, known)
 
     def change(record: Record | None) -> tuple[Record, None]:
         if record is None or is_managed(record) is not back:

@@ -16,7 +16,7 @@ from emailproxy.failures import ProxyError
 from emailproxy.oauth.foreign import foreign
 from emailproxy.store.base import Record, StoreConflictError, Stored
 
-__all__ = ["change_record", "configured", "save_record", "stored_record"]
+__all__ = ["change_record", "configured", "read_record", "save_record", "stored_record"]
 
 MAX_CONFLICTS: Final = 5
 """Other writers in a row: a proxy refreshes an account once an hour."""
@@ -53,7 +53,7 @@ def stored_record(flags: Flags, account: str) -> tuple[str, Record | None]:
 
 async def _stored(flags: Flags, account: str) -> tuple[str, Record | None]:
     async with opened_in_use(flags) as place:
-        stored, own = await _read(place, account)
+        stored, own = await read_record(place, account)
         address = place.records.address if own or place.seed is None else place.seed.address
         return address, stored.record if stored is not None else None
 
@@ -61,7 +61,7 @@ async def _stored(flags: Flags, account: str) -> tuple[str, Record | None]:
 async def _changed(flags: Flags, account: str, change: Callable[[Record | None], tuple[Record, T]]) -> tuple[str, T]:
     async with opened_in_use(flags) as place:
         for _ in range(MAX_CONFLICTS):
-            stored, own = await _read(place, account)
+            stored, own = await read_record(place, account)
             before = stored.record if stored is not None else None
             record, result = await trio.to_thread.run_sync(change, before, abandon_on_cancel=True)
             try:
@@ -79,7 +79,7 @@ async def save_record(place: InUse, account: str, record: Record, expected: Stor
     await place.records.save(account, record, expected.version if expected is not None else None)
 
 
-async def _read(place: InUse, account: str) -> tuple[Stored | None, bool]:
+async def read_record(place: InUse, account: str) -> tuple[Stored | None, bool]:
     """The record that counts, and whether it is the store's own."""
     stored = await place.records.load_fresh(account)
     if stored is not None or place.seed is None:

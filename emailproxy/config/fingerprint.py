@@ -46,7 +46,7 @@ class Fingerprint:
 
 
 def fingerprint(octets: bytes) -> Fingerprint:
-    """The fingerprint of a file. An eighth of a second for 10,000 accounts with their tokens."""
+    """The fingerprint of a file. Half a second for 10,000 accounts with their tokens."""
     found: dict[bytes, _Section] = {}
     name, section = b"", _Section([], [])
     kept: list[bytes] | None = None  # where the lines of the option go that is being read

@@ -59,7 +59,8 @@ class Metrics(Nobody):
             buckets=LOGIN_BUCKETS,
             registry=self.registry,
         )
-        self._opened = Counter(
+        self._of_login: dict[tuple[MailProtocol, str, FailureKind | None], tuple[Counter, Histogram]] = {}
+        connections = Counter(
             "emailproxy_connections_total", "Connections that were accepted.", ["protocol"], registry=self.registry
         )
         self._refused = Counter(
@@ -68,7 +69,7 @@ class Metrics(Nobody):
             ["protocol"],
             registry=self.registry,
         )
-        self._session_seconds = Histogram(
+        session_seconds = Histogram(
             "emailproxy_session_duration_seconds",
             "From the end of a login to the end of its session.",
             ["protocol"],
@@ -84,8 +85,11 @@ class Metrics(Nobody):
         self._reloads = Counter(
             "emailproxy_config_reloads_total", "Configurations that were put in force.", registry=self.registry
         )
-        for protocol in MailProtocol:  # so that a rate has a beginning
-            for family in (self._opened, self._refused, self._session_seconds, self._expired):
+        # All there from the start, so that a rate has a beginning.
+        self._opened = {protocol: connections.labels(_shown(protocol)) for protocol in MailProtocol}
+        self._session_seconds = {protocol: session_seconds.labels(_shown(protocol)) for protocol in MailProtocol}
+        for protocol in MailProtocol:
+            for family in (self._refused, self._expired):
                 family.labels(_shown(protocol))
             self._login_seconds.labels(_shown(protocol), "ok")
         self.registry.register(self.gauges)
@@ -104,13 +108,13 @@ class Metrics(Nobody):
 
     def session_opened(self, session: LiveSession) -> None:
         """See `Audience`."""
-        self._opened.labels(_shown(session.server.protocol)).inc()
+        self._opened[session.server.protocol].inc()
 
     def session_closed(self, session: LiveSession) -> None:
         """See `Audience`."""
         if session.logged_in_at is not None:
             protocol = session.server.protocol
-            self._session_seconds.labels(_shown(protocol)).observe(max(0.0, time.time() - session.logged_in_at))
+            self._session_seconds[protocol].observe(max(0.0, time.time() - session.logged_in_at))
             self.gauges.add_closed(protocol, session.octets)
             if session.ending == Ending.TOKEN_EXPIRED.value:
                 self._expired.labels(_shown(protocol)).inc()
@@ -124,10 +128,16 @@ class Metrics(Nobody):
         self, session: LiveSession, account: str, mechanism: str, failure: Failure | None, milliseconds: float
     ) -> None:
         """See `Audience`."""
-        protocol = _shown(session.server.protocol)
-        outcome = outcome_of(failure.kind) if failure is not None else "ok"
-        self._logins.labels(protocol, self._class_of(account, mechanism), outcome).inc()
-        self._login_seconds.labels(protocol, "ok" if failure is None else "failed").observe(milliseconds / 1000)
+        key = session.server.protocol, self._class_of(account, mechanism), failure.kind if failure is not None else None
+        counted = self._of_login.get(key)
+        if counted is None:  # to find a metric by its labels costs more than all the rest
+            protocol, outcome = _shown(key[0]), "ok" if failure is None else "failed"
+            counted = self._of_login[key] = (
+                self._logins.labels(protocol, key[1], outcome_of(failure.kind) if failure is not None else outcome),
+                self._login_seconds.labels(protocol, outcome),
+            )
+        counted[0].inc()
+        counted[1].observe(milliseconds / 1000)
 
     def listener_bound(self, server: Server, addresses: Sequence[tuple[str, int]]) -> None:
         """See `Audience`."""

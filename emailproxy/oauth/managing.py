@@ -206,7 +206,7 @@ def to_compatible(
         raise ManagingError(f"{account} has no tokens yet, so a mail password would seal nothing; delete its record")
     rounds = iterations or Iterations()
     key = derive_key(password, new_salt(), rounds.current)
-    return _sealed(replace(opened, passwords=AppPasswords(), used=None), key)
+    return _sealed(replace(opened, passwords=AppPasswords(), used=None, lease=None), key)
 
 
 def resealed(settings: Settings, account: str, record: Record) -> Record | None:

@@ -103,7 +103,8 @@ class Refresher:
                 client = await self._client(login, tried)
             except TokenEndpointError as error:
                 raise no_token(login.name, error, FailureKind.TEMPORARY) from None
-            if login.account.refresh_tokens is not RefreshTokens.SINGLE_USE:
+            # Where turns are not taken, a command that changes the record takes one (`emailproxy.cli.holding`).
+            if login.account.refresh_tokens is not RefreshTokens.SINGLE_USE and tried.lease is None:
                 mine, deadline = tried, inf
             else:
                 stored = await self._stored(login, tried)

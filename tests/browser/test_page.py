@@ -46,7 +46,8 @@ def test_pictures(browser: Browser, start_stage: StartStage, axe: str, pictures:
                 scenes.traffic(stage)
             browser.picture(pictures(f"{view}-{name}-{scheme}"), width, height=820, scheme=scheme)
             assert browser.script("return document.documentElement.scrollWidth <= innerWidth"), (view, width)
-            if name != "tablet":
+            # Structure changes with the width and contrast with the scheme, so each of both is looked at once.
+            if name == ("phone" if scheme == "light" else "desktop"):
                 assert browser.unfit(axe) == [], (view, width)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from emailproxy.cli import Exit
+from emailproxy.cli import Exit, holding
 from emailproxy.config import load
 from emailproxy.config.sealkey import new_key_text
 from emailproxy.failures import FailureKind, LoginFailed
@@ -141,7 +141,8 @@ def test_who_has_none_is_told_how_to_begin(config: Path) -> None:
     assert "emailproxy seal init" in err
 
 
-def test_there_and_back(config: Path, tmp_path: Path) -> None:
+def test_there_and_back(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "SETTLE", 0)
     store = file_store(config, ada=record())
     password = tmp_path / "password"
     password.write_text("not it\n")

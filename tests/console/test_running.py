@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx2
@@ -219,3 +221,20 @@ async def test_without_the_extra_the_default_is_no_console(tmp_path: Path, caplo
         await one.apply(written=True)
         assert "emailproxy-cloud[console]" in caplog.text
         assert one.console.addresses == ()
+
+
+def test_the_proxy_and_its_commands_load_nothing_of_the_extra() -> None:
+    program = (
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('starlette', 'hypercorn', 'rich', 'prometheus_client', 'trio_websocket'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import emailproxy.app\n"
+        "from emailproxy.cli import main\n"
+        "sys.argv = ['emailproxy', '--help']\n"
+        "main()\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import yaml
 
 from emailproxy.config.sealkey import new_key_text
 from tests.deploy.cloud import ADDRESSES, APPLICATION, PERSON, PUBLIC_CLIENT, SEAL_KEY, SHARED, hosts_file
@@ -118,8 +119,6 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 @contextlib.contextmanager
 def replaceable(cloud: Cloud, folder: Path) -> Generator[Machine]:
     """A new machine with the same user data as any other, ready to serve."""
-    wheels = tool("EMAILPROXY_WHEELS")
-    [wheel] = wheels.glob("emailproxy_cloud-*.whl")
     folder.mkdir()
     (folder / "tls.pem").write_bytes(cloud.certificate.read_bytes() + cloud.key.read_bytes())
     trusted = "/etc/ssl/certs/ca-certificates.crt"
@@ -127,24 +126,29 @@ def replaceable(cloud: Cloud, folder: Path) -> Generator[Machine]:
     files: dict[str, str | Path] = {
         "/etc/hosts": hosts_file(),
         trusted: cloud.authority,
-        "/srv/wheels": wheels,
+        "/srv/wheels": tool("EMAILPROXY_WHEELS"),
         "/etc/pip.conf": "[global]\nno-index = true\nfind-links = /srv/wheels\n",
         "/etc/systemd/system/emailproxy.service.d/authority.conf": f"[Service]\nEnvironment={variables}\n",
         "/etc/emailproxy/secrets/tls.pem": folder / "tls.pem",
     }
-    data = user_data(
+    with booted(folder, namespace=cloud.network, user_data=_user_data(), files=files) as machine:
+        # Not `cloud-init status --wait`: it is the same file, and this one tells what is missing.
+        machine.await_command("test", "-e", "/var/lib/cloud/instance/boot-finished", seconds=INSTALL_SECONDS)
+        assert "status: done" in machine.run("cloud-init", "status", "--long", check=False), machine.story()
+        assert machine.succeeds("systemctl", "is-active", "emailproxy.service"), machine.story()
+        yield machine
+
+
+def _user_data() -> str:
+    """The same for every machine."""
+    [wheel] = tool("EMAILPROXY_WHEELS").glob("emailproxy_cloud-*.whl")
+    return user_data(
         config=CONFIG,
         cache_store=STORE,
         extras=["azure", "console"],
         package=f"file:///srv/wheels/{wheel.name}",
         ports=[143, 1587],
     )
-    with booted(folder, namespace=cloud.network, user_data=data, files=files) as machine:
-        # Not `cloud-init status --wait`: it is the same file, and this one tells what is missing.
-        machine.await_command("test", "-e", "/var/lib/cloud/instance/boot-finished", seconds=INSTALL_SECONDS)
-        assert "status: done" in machine.run("cloud-init", "status", "--long", check=False), machine.story()
-        assert machine.succeeds("systemctl", "is-active", "emailproxy.service"), machine.story()
-        yield machine
 
 
 def inbox(cloud: Cloud, account: str, password: str) -> str:
@@ -213,6 +217,11 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
 
         assert cloud.curl("--fail", "http://localhost:8025/readyz")
         _look_at_the_service(machine)
+
+        # An update: the same command as at the first boot.
+        [install] = yaml.safe_load(_user_data())["runcmd"]
+        machine.run(*install)
+        assert "* STATUS" in inbox(cloud, PERSON, PASSWORD)
         assert cloud.state()["authorizations"] == 1
         machine.lose()
 
@@ -223,6 +232,7 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
         assert "needs authorisation" not in machine.journal()
         # Only what the machine's identity opened: no authorisation, no secret of an application.
         assert after["authorizations"] == 1
-        assert after["token_requests"] == {"authorization_code": 1, "refresh_token": 1, "client_credentials": 2}
+        # Access tokens are in no store: after the update and on the new machine, her refresh token gets another one.
+        assert after["token_requests"] == {"authorization_code": 1, "refresh_token": 2, "client_credentials": 2}
         assert after["exchanges"] == [APPLICATION] * 2
         assert after["identities"] == [IDENTITY] * len(cast("list[str]", after["identities"]))

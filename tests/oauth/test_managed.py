@@ -329,3 +329,15 @@ async def test_compatible_accounts_stay_as_they_are(autojump_clock: MockClock) -
         assert (record.sealed_by, record.app_passwords, record.app_passwords_used) == (None, None, None)
         assert record.token_salt is not None
         assert set(record.to_options()) <= set(Record.__dataclass_fields__)
+
+
+async def test_a_command_that_changes_the_record_keeps_proxies_from_refreshing(patient_clock: PatientClock) -> None:
+    """Also where refresh tokens only rotate, for which proxies take no turns among themselves."""
+    leased = managed_record(entry(PHONE, "phone"), expires_in=-1, lease_owner="a command", lease_until=EPOCH + 30)
+    account = replace(ACCOUNT, refresh_tokens=RefreshTokens.ROTATING)
+    async with world(grant("renewed", "rt-2"), record=leased, settings=MANAGED) as w:
+        with trio.move_on_after(20):
+            await token(w, PHONE, account, server=IMAP)
+        assert not w.provider.requests, "it is the command's turn"
+        assert await token(w, PHONE, account, server=IMAP) == "renewed", "which ends"
+        assert w.records.record.lease_owner is None
