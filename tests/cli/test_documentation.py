@@ -1,4 +1,4 @@
-"""docs/commands.md: each command, each exit status, each request, and examples that would be understood."""
+"""docs/commands.md: each command, each exit status, and examples that would be understood."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_each_exit_status_is_in_the_table() -> None:
 
 
 async def test_each_request_is_in_the_table() -> None:
-    text = page()
+    text = PAGE.with_name("console.md").read_text()
     async with asked() as proxy:
         for path in requests(proxy.context):
             assert f"`{path.replace('{id}', 'ID')}`" in text
