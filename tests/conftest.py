@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import Callable, Iterator
 
 import hypothesis
@@ -21,6 +22,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("unhurried")
+
+# A shell without job control lets what it starts in the background ignore Ctrl-C, and that is inherited: by the commands
+# that tests interrupt, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreePort = Callable[[], int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -134,11 +134,11 @@ def _running(
     try:
         assert ready.wait(20)
         yield made[0]
-        if not over.is_set():
+        with suppress(trio.RunFinishedError):  # a command has ended it
             made[0].leave()
     finally:
-        if made and not over.is_set():
-            for _ in range(2):
+        with suppress(trio.RunFinishedError):
+            for _ in range(2 if made else 0):
                 made[0].token.run_sync_soon(made[0].proxy.stop)
         thread.join(20)
         for client in made[0].clients if made else ():  # of a proxy that a command has ended

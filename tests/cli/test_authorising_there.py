@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -136,9 +136,10 @@ def test_a_wrong_password_and_one_that_was_changed(proxy: Running, monkeypatch: 
     assert proxy.login(OTHER).startswith("a OK")
 
 
-def nothing_typed() -> module.AsyncIterator[str]:
-    async def nothing() -> module.AsyncIterator[str]:
-        for line in ():
+def nothing_typed() -> AsyncIterator[str]:
+    async def nothing() -> AsyncIterator[str]:
+        nobody: tuple[str, ...] = ()
+        for line in nobody:
             yield line
 
     return nothing()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -54,7 +55,7 @@ def test_a_browser_gets_a_file(proxy: Running, monkeypatch: pytest.MonkeyPatch) 
         return True
 
     monkeypatch.setenv("BROWSER", "a-browser")
-    monkeypatch.setattr(module.webbrowser, "open", browser)
+    monkeypatch.setattr(webbrowser, "open", browser)
     monkeypatch.setattr(module, "OPENING_SECONDS", 0.0)
     code, out, _ = proxy.typed("console")
     [(url, page, mode)] = opened
@@ -72,10 +73,10 @@ def test_a_browser_gets_a_file(proxy: Running, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_browser_that_fails(proxy: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     def browser(url: str) -> bool:
-        raise module.webbrowser.Error("could not locate runnable browser")
+        raise webbrowser.Error("could not locate runnable browser")
 
     monkeypatch.setenv("BROWSER", "a-browser")
-    monkeypatch.setattr(module.webbrowser, "open", browser)
+    monkeypatch.setattr(webbrowser, "open", browser)
     code, out, _ = proxy.typed("console")
     assert code == 0
     assert "Open this in a browser:" in out
