@@ -23,8 +23,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("unhurried")
 
-# A shell without job control lets what it starts in the background ignore Ctrl-C, and that is inherited: by the commands
-# that tests interrupt, too.
+# A shell without job control lets what it starts in the background ignore Ctrl-C. That is inherited, by the commands
+# that tests interrupt too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreePort = Callable[[], int]
