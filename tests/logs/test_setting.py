@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import emailproxy
 from emailproxy.logs import CONTENT_LOGGER, LogError, set_up, setting, toggle_debug
 
 ROOT = Path(__file__).parents[2]
@@ -145,7 +146,7 @@ def fields_in(function: ast.AST) -> set[str]:
 def test_every_field_is_documented() -> None:
     documented = set(re.findall(r"^\| `([a-z_]+)`", (ROOT / "docs/logs.md").read_text(), re.MULTILINE))
     found: set[str] = set()
-    for path in (ROOT / "emailproxy").rglob("*.py"):
+    for path in Path(emailproxy.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 found |= fields_in(node)
