@@ -136,12 +136,17 @@ class Server:
     proxy_protocol_from: tuple[Network, ...] = ()
     """Where load balancers are, which introduce their clients by a header; empty: clients come by themselves."""
 
-    @property
-    def mail_server(self) -> MailServer | None:
-        """The one that this port stands for; None if the account decides."""
-        if self.server_address is None or self.server_port is None:
-            return None
-        return MailServer(self.protocol, self.server_address, self.server_port, self.server_starttls, self.sasl_ir)
+    mail_server: MailServer | None = field(init=False, repr=False, compare=False)
+    """The one that this port stands for; None if the account decides. Made once, as each login asks for it."""
+
+    def __post_init__(self) -> None:
+        """Put together what follows from the rest."""
+        server = None
+        if self.server_address is not None and self.server_port is not None:
+            server = MailServer(
+                self.protocol, self.server_address, self.server_port, self.server_starttls, self.sasl_ir
+            )
+        object.__setattr__(self, "mail_server", server)
 
     def default_account(self, host: str) -> str | None:
         """As whom a client at the address `host` sends mail without a login; None: not at all."""
@@ -242,7 +247,9 @@ class Account:
             return next((choice for choice in choices if choice.protocol is server.protocol), None)
 
         found = first(self.servers) or server.mail_server or first(self.provider_servers)
-        return replace(found, sasl_ir=server.sasl_ir) if found is not None else None
+        if found is None or found.sasl_ir == server.sasl_ir:
+            return found
+        return replace(found, sasl_ir=server.sasl_ir)
 
     @property
     def asserts(self) -> bool:
