@@ -274,7 +274,47 @@ MAIL_SERVER: Final[tuple[Row, ...]] = (
         ),
         _POP,
     ),
+    Row(
+        Cause(
+            "exchange-login-failed",
+            "a user name and a password reached Exchange, which takes none any more: point the mail client at this "
+            "proxy's port, not at the provider's",
+            "imapsync/imapsync#368",
+            "LOGIN failed",
+        ),
+        protocols=_IMAP,
+    ),
+    Row(
+        Cause(
+            "exchange-send-as-denied",
+            "the sender's address is another mailbox's: let the mail client send as the mailbox that it logs in as, or "
+            "allow it with Add-RecipientPermission -Identity MAILBOX -Trustee USER -AccessRights SendAs",
+            "gophish/gophish#2900",
+            "SendAsDenied",
+        ),
+        protocols=_SMTP,
+    ),
+    Row(
+        Cause(
+            "exchange-unrecognized-command",
+            "the server did not understand what it was sent: look whether server_port and server_starttls belong "
+            "together (587 wants server_starttls = True), and whether something in between changes SMTP",
+            "simonrob/email-oauth2-proxy#232",
+            "Unrecognized command 'unknown'",
+        ),
+        protocols=_SMTP,
+    ),
     # --- Gmail ---
+    Row(
+        Cause(
+            "gmail-aborted",
+            "the token was refused, and Google took the answer to its refusal for the end of the exchange: authorise "
+            "the account again with the scope https://mail.google.com/",
+            "OfflineIMAP/offlineimap#374",
+            "Client aborted AUTHENTICATE command",
+        ),
+        protocols=_IMAP,
+    ),
     Row(
         Cause(
             "gmail-imap-off",
