@@ -19,7 +19,7 @@ from emailproxy.cli.deploy_config import deploy_config
 from emailproxy.cli.doctor import doctor
 from emailproxy.cli.exits import Exit
 from emailproxy.cli.lifecycle import drain, reload
-from emailproxy.cli.passwords import passwords
+from emailproxy.cli.passwords import migrate, passwords
 from emailproxy.cli.root import cli
 from emailproxy.cli.running import kick, sessions
 from emailproxy.cli.running import status as running_status
@@ -37,6 +37,7 @@ for command in COMMANDS:
     cli.add_command(command)
 for command in (copy, delete, doctor_of_stores, import_, status):
     cache.add_command(command)
+accounts.add_command(migrate)  # it changes the account as much as its passwords, and is looked for at both
 
 
 def main() -> None:

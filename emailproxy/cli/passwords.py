@@ -35,7 +35,7 @@ from emailproxy.oauth.servicekey import NoSealKeyError
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record
 
-__all__ = ["passwords"]
+__all__ = ["migrate", "passwords"]
 
 DAY = 86_400
 
@@ -222,7 +222,7 @@ def migrate(flags: Flags, account: str, password_file: Path | None, *, back: boo
 
     \b
     Examples:
-      emailproxy passwords migrate you@example.com
+      emailproxy accounts migrate you@example.com
       emailproxy passwords migrate --back you@example.com
     """
     config, known = configured(flags, account)

@@ -213,3 +213,12 @@ def test_a_mechanism_that_is_none_is_refused_before_anything_is_made(config: Pat
     code, out, err = command(config, "add", ADA, "--mechanisms", "digest-md5")
     assert (code, out) == (Exit.CONFIGURATION, "")
     assert "DIGEST-MD5 is none" in err
+
+
+def test_migrate_is_found_with_the_accounts_too(config: Path) -> None:
+    status, _, err = run(
+        "--config-file", config, "accounts", "migrate", "nobody@example.com", "--password-file", "-", typed="x\n"
+    )
+    assert status == Exit.FAILED
+    assert "no account nobody@example.com" in err
+    assert "no proxy runs" not in err, "the list of accounts is not what was asked for"
