@@ -41,8 +41,8 @@ class Reading:
         """Add the sections of `block` to `found`.
 
         Args:
-            block: a part of a text with `folded_newlines` that begins the text, or begins with a header at the very left,
-                and ends where such a header follows.
+            block: a part of a text with `folded_newlines` that begins where the text does, or with a header at the
+                very left, and ends where such a header follows.
             found: the sections so far.
 
         Raises:

@@ -22,7 +22,8 @@ def by_configparser(text: str) -> dict[str, dict[str, str]] | None:
         return None
     defaults = dict(parser.defaults())
     # Its own options alone: configparser gives the defaults to every section that is asked.
-    parser.defaults().clear()
+    for name in defaults:
+        parser.remove_option("DEFAULT", name)
     return {name: dict(parser.items(name, raw=True)) for name in parser.sections()} | {"DEFAULT": defaults}
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from emailproxy.config import Account, ConfigError, Fault, alike, load
 from emailproxy.config.alike import Alike
 from emailproxy.config.syntax import Section
-from emailproxy.references.base import Fetched, Reference, SecretValue
+from emailproxy.references.base import Fetched, Reference
 from emailproxy.secret import Secret
 
 from .conftest import ACCOUNT, SERVER, Load
@@ -59,7 +59,7 @@ def test_references() -> None:
     reference = Reference("env", "X")
     assert kinds.kind(Section("a@x", options, own, {"client_secret": reference})) is not None
     # What was read from elsewhere is a value of its own, and what could not be read was a fault.
-    fetched = Fetched(reference, SecretValue(Secret("s")))
+    fetched = Fetched(reference, Secret("s"))
     for referred in (fetched, None):
         assert kinds.kind(Section("a@x", options, own, {"client_secret": referred})) is None
 
