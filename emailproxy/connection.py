@@ -288,21 +288,31 @@ class Connection:
         Raises:
             OSError: broken, not TLS, or not trusted (ssl.SSLError, ssl.SSLCertVerificationError).
         """
+        self.prepare_tls(wrap)
+        await self.shake_hands()
+
+    def prepare_tls(self, wrap: Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]) -> None:
+        """The part of `start_tls` that needs no answer of the peer; `shake_hands` is the rest. Sends nothing.
+
+        Raises:
+            OSError: see `start_tls`.
+        """
         assert self._tls is None, "TLS in TLS"
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = wrap(incoming, outgoing)
-        self._incoming, self._outgoing, self._tls = incoming, outgoing, tls
-        while True:
-            try:
-                tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self.flush()
-            except ssl.SSLError:
-                with contextlib.suppress(OSError):
-                    self.flush_nowait()  # the alert that tells the peer why
-                raise
-            else:
-                break
+        self._tls = wrap(incoming, outgoing)
+        self._incoming, self._outgoing = incoming, outgoing
+        self._advance(self._tls)
+
+    async def shake_hands(self) -> None:
+        """The part of `start_tls` behind `prepare_tls`.
+
+        Raises:
+            OSError: see `start_tls`.
+        """
+        assert self._tls is not None, "prepare_tls comes first"
+        finished = False
+        while not finished:
+            await self.flush()
             await trio.lowlevel.wait_readable(self.fd)
             try:
                 size = self.sock.recv_into(self._scratch.encrypted)
@@ -310,5 +320,18 @@ class Connection:
                 continue
             if size == 0:
                 raise ConnectionResetError("the peer closed the connection during the TLS handshake")
-            incoming.write(self._scratch.encrypted[:size])
+            self._incoming.write(self._scratch.encrypted[:size])
+            finished = self._advance(self._tls)
         await self.flush()
+
+    def _advance(self, tls: ssl.SSLObject) -> bool:
+        """Go as far in the handshake as what has been received allows; whether it is over."""
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                self.flush_nowait()  # the alert that tells the peer why
+            raise
+        return True
