@@ -29,6 +29,9 @@ A login has fewer, and a turn of the scheduler costs more than what is done in i
 SCRATCH_SIZE = 256 * 1024
 """Octets of each scratch buffer: what one wake-up carries. Less costs system calls, more the processor's cache."""
 
+MORE = getattr(socket, "MSG_MORE", 0)
+"""The end of the connection follows and goes into the same packet, where the system knows how (Linux)."""
+
 MAX_UNREAD = 2 * SCRATCH_SIZE
 """Octets that wait for a peer that keeps asking for new keys: what the relay may have waiting for it, twice."""
 
@@ -197,15 +200,15 @@ class Connection:
                 self._rest = bytes(self._rest) + self._outgoing.read()
         return not self._rest
 
-    def flush_nowait(self) -> bool:
-        """Give the kernel what waits; True if nothing is left."""
+    def flush_nowait(self, flags: int = 0) -> bool:
+        """Give the kernel what waits; True if nothing is left. The flags are those of send(2)."""
         rest = self._rest
         if self._tls is not None and self._outgoing.pending:
             waiting = self._outgoing.read()
             rest = bytes(rest) + waiting if rest else waiting
         if rest:
             try:
-                count = self.sock.send(rest)
+                count = self.sock.send(rest, flags)
             except BlockingIOError:
                 count = 0
             rest = b"" if count == len(rest) else memoryview(rest)[count:]
@@ -228,17 +231,14 @@ class Connection:
         if not self._shut and not self._rest:
             # A farewell if it costs nothing: a peer that hears close_notify knows that nothing was cut off.
             with contextlib.suppress(OSError):
-                self._say_close_notify()
+                self._say_close_notify(MORE)
         self.sock.close()
 
-    def _say_close_notify(self) -> None:
+    def _say_close_notify(self, flags: int = 0) -> None:
         if self._tls is not None:
-            try:
+            with contextlib.suppress(ssl.SSLWantReadError):  # for the answer to it, which nobody waits for
                 self._tls.unwrap()
-            except ssl.SSLWantReadError:  # the answer to it, which nobody waits for
-                self.flush_nowait()
-            else:
-                self.flush_nowait()
+            self.flush_nowait(flags)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
