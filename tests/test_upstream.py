@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trustme
-from trio.testing import MockClock
 
 from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Scratch
@@ -26,6 +25,7 @@ from emailproxy.upstream import (
     UpstreamServers,
     UpstreamUnavailableError,
 )
+from tests.clocks import PatientClock
 
 from .conftest import FreePort
 from .scripted import ScriptedServer, serving
@@ -167,7 +167,7 @@ async def cut_off(stream: trio.SSLStream[trio.SocketStream]) -> None:
 )
 async def test_a_server_that_does_not_let_us_in(
     talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], words: str,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     port = await dialogue(talk, server_tls)
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.
