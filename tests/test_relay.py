@@ -6,14 +6,15 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 import trio
 
 from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
-from emailproxy.readiness import EachByTask, Readiness, open_readiness
+from emailproxy.lookout import Lookout
+from emailproxy.readiness import EachByTask, Readiness
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
 from tests.clocks import PatientClock
 
@@ -21,12 +22,17 @@ from tests.clocks import PatientClock
 class Kind:
     """How the relays of the test that runs wait for their sockets."""
 
-    readiness: Callable[[], Readiness] = open_readiness
+    readiness: Callable[[], Readiness] = EachByTask
 
 
-@pytest.fixture(autouse=True, params=[open_readiness, EachByTask], ids=["one descriptor", "two tasks"])
-def kind(request: pytest.FixtureRequest) -> None:
-    Kind.readiness = request.param
+@pytest.fixture(autouse=True, params=["one task for all", "each by tasks"])
+async def kind(request: pytest.FixtureRequest, nursery: trio.Nursery) -> AsyncIterator[None]:
+    async with aclosing(Lookout()) as lookout:
+        Kind.readiness = lookout.open if request.param == "one task for all" else EachByTask
+        nursery.start_soon(lookout.run)
+        yield
+        nursery.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
 
 
 @dataclass
