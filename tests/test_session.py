@@ -30,7 +30,6 @@ from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
 from tests.clocks import PatientClock
 
-from .clocks import PatientClock
 from .scripted import ScriptedServer, serving
 
 IMAP, POP, SMTP = MailProtocol.IMAP, MailProtocol.POP, MailProtocol.SMTP

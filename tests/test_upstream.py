@@ -167,7 +167,8 @@ async def cut_off(stream: trio.SSLStream[trio.SocketStream]) -> None:
 )
 async def test_a_server_that_does_not_let_us_in(
     talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], words: str,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     port = await dialogue(talk, server_tls)
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.
