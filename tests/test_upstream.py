@@ -89,7 +89,7 @@ async def test_a_login_learns_too_and_the_next_one_resumes_tls(
 @pytest.mark.parametrize(("protocol", "question"), [(MailProtocol.IMAP, b"CAPABILITY"), (MailProtocol.POP, b"CAPA")])
 async def test_what_a_server_offers_is_asked_for_once_in_a_while(
     protocol: MailProtocol, question: bytes,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
 ) -> None:  # fmt: skip
     async with serving(protocol, server_tls) as scripted:
         server = MailServer(protocol, "127.0.0.1", scripted.port)  # a look-up's thread would let the clock jump
