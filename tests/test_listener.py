@@ -29,6 +29,7 @@ from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
+from tests.clocks import PatientClock
 
 from .conftest import FreePort
 
@@ -305,7 +306,7 @@ class _SlowResolver(trio.abc.HostnameResolver):
 
 
 async def test_a_reload_while_names_are_looked_up_comes_behind_it(
-    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture, free_port: FreePort
+    autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture, free_port: FreePort
 ) -> None:
     trio.socket.set_custom_hostname_resolver(_SlowResolver())
     stays, goes = (replace(SERVER, local_port=free_port(), local_address="mail.lan") for _ in range(2))
@@ -321,7 +322,7 @@ async def test_a_reload_while_names_are_looked_up_comes_behind_it(
 
 
 async def test_a_stop_while_names_are_looked_up_opens_nothing(
-    autojump_clock: trio.testing.MockClock, free_port: FreePort
+    autojump_clock: PatientClock, free_port: FreePort
 ) -> None:
     trio.socket.set_custom_hostname_resolver(_SlowResolver())
     servers = [replace(SERVER, local_port=free_port(), local_address="mail.lan") for _ in range(2)]
