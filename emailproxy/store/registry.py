@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from emailproxy.store.about import AddressForm, about_of
 from emailproxy.store.base import CacheStore, StoreAddressError, StoreFactory
@@ -17,11 +16,15 @@ from emailproxy.store.providers import (
     ambiguity,
     by_distribution,
     distribution,
+    entry_points,
     install,
     installed,
     loaded,
     provider,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "StoreKind", "describe", "open_store", "prefixes", "split_address"]
 
@@ -66,7 +69,7 @@ def describe() -> tuple[StoreKind, ...]:
     Loads the modules that the entry points name, and looks for what they need without importing it.
     """
     groups: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(GROUP):
         groups.setdefault(entry.name, []).append(entry)
     kinds = []
     for prefix, entries in sorted(groups.items()):
