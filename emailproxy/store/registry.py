@@ -26,7 +26,7 @@ from emailproxy.store.providers import (
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "StoreKind", "describe", "open_store", "prefixes", "split_address"]
+__all__ = ["GROUP", "StoreKind", "check_address", "describe", "open_store", "prefixes", "split_address"]
 
 GROUP: Final = "emailproxy.stores"
 
@@ -99,10 +99,7 @@ def open_store(address: str) -> CacheStore:
         StoreAddressError: nobody provides the prefix, or two do; the provider does not load (the message says what to
             install); or the provider finds the rest malformed.
     """
-    prefix, rest = split_address(address)
-    known = ", ".join(f"{name}:" for name in prefixes())
-    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
-    entry = provider(GROUP, prefix, unknown)
+    entry, rest = _provider(address)
     extra = entry.name
     try:
         # The SDK may be missing where the module is loaded, or where the factory imports it.
@@ -110,9 +107,39 @@ def open_store(address: str) -> CacheStore:
         extra = about_of(factory).extra or extra
         return factory(rest)
     except ImportError as error:
-        raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
-        ) from error
+        raise _missing(entry, error, extra) from error
+
+
+def check_address(address: str) -> None:
+    """What `open_store` would complain of, as far as it can be told without importing an SDK.
+
+    Raises:
+        StoreAddressError: as `open_store`.
+    """
+    entry, rest = _provider(address)
+    extra = entry.name
+    try:
+        declared = about_of(_load(entry))
+        extra = declared.extra or extra
+        if declared.parse is not None:
+            declared.parse(rest)
+    except ImportError as error:
+        raise _missing(entry, error, extra) from error
+    if not all(_is_importable(module) for module in declared.needs):
+        open_store(address).close()  # some of it may be for other addresses than this one
+
+
+def _provider(address: str) -> tuple[EntryPoint, str]:
+    prefix, rest = split_address(address)
+    known = ", ".join(f"{name}:" for name in prefixes())
+    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
+    return provider(GROUP, prefix, unknown), rest
+
+
+def _missing(entry: EntryPoint, error: ImportError, extra: str) -> StoreAddressError:
+    return StoreAddressError(
+        f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
+    )
 
 
 def _kind(entry: EntryPoint, problem: str | None) -> StoreKind:
