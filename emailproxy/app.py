@@ -31,6 +31,7 @@ from emailproxy.failures import ProxyError
 from emailproxy.listener import ListenerSet
 from emailproxy.login import Services, Tokens
 from emailproxy.logs import toggle_debug
+from emailproxy.lookout import Lookout
 from emailproxy.notifying import Notifier
 from emailproxy.oauth.consent import Consents, Outcome, Pending
 from emailproxy.oauth.qr import show_code
@@ -189,6 +190,7 @@ class Proxy:
             open_broker(
                 records=records, consents=consents, settings=lambda: self._config.settings, watcher=watcher
             ) as broker,
+            aclosing(Lookout()) as lookout,
             trio.open_nursery() as background,
         ):
             log.info("tokens are kept in %s", store.address)
@@ -218,7 +220,8 @@ class Proxy:
                 upstreams = TracedUpstreams(self._tracing, UpstreamTls(), scratch)
                 tokens = TracedTokens(self._tracing, broker)
                 audience.add(self._tracing)
-            services = Services(lambda: self._config, tokens, upstreams, Throttle(), audience)
+            services = Services(lambda: self._config, tokens, upstreams, Throttle(), audience, readiness=lookout.open)
+            background.start_soon(lookout.run)
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background, self._inherited)

@@ -22,6 +22,7 @@ from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.tokens import AccessToken
 from emailproxy.protocols.events import Credentials
 from emailproxy.protocols.proofs import Proof
+from emailproxy.readiness import EachByTask, Readiness
 from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.upstream import (
@@ -91,6 +92,8 @@ class Services:
     """The next session's."""
     allowance: Allowance = field(default_factory=Allowance)
     """Of clients that send mail without a login."""
+    readiness: Callable[[], Readiness] = EachByTask
+    """Makes what waits for the sockets of a session after its login."""
 
 
 async def log_in(

@@ -1,42 +1,58 @@
-"""Which of two sockets is ready? One wait for both, in one task.
+"""What is ready of a relay's two sockets? The relay says what it awaits, and is told in turns.
 
-A relay that had a task for each direction would pay more for them than most sessions ever carry. On Linux an epoll
-descriptor stands for both sockets, and trio waits for it as for any other; elsewhere two tasks live as long as a wait.
+On Linux one task waits for the sockets of all relays (`emailproxy.lookout`). Where there is no epoll, and where nobody
+runs that task, `EachByTask` waits for those of one relay, with tasks that live as long as a wait.
 """
 
 from __future__ import annotations
 
-import select
-import sys
-from collections.abc import Callable
+import enum
 from functools import partial
 from typing import Protocol
 
 import trio
 
-__all__ = ["EachByTask", "Readiness", "open_readiness"]
+__all__ = ["EachByTask", "Next", "Readiness", "Turns"]
 
-Ready = tuple[int, bool, bool]
-"""A descriptor, whether reading and whether writing would do something: succeed, or tell what is broken."""
+
+class Next(enum.Enum):
+    """What is to happen after a turn."""
+
+    WAIT = enum.auto()
+    """Nothing, until something awaited has come."""
+    AGAIN = enum.auto()
+    """More can be done at once; others first."""
+    OVER = enum.auto()
+
+
+class Turns(Protocol):
+    """Does something whenever it can. A turn awaits nothing and takes a few milliseconds at most."""
+
+    def go_on(self) -> Next:
+        """Begin, or do more of what needs no socket to be ready."""
+        ...
+
+    def act(self, fd: int, readable: bool, writable: bool) -> Next:
+        """Something awaited of `fd` has come: reading or writing would succeed, or tell what is broken.
+
+        Perhaps it has gone again: it is a hint, and only that.
+        """
+        ...
 
 
 class Readiness(Protocol):
-    """Sockets, and what is awaited of each. Level-triggered: what is not used up is told again."""
+    """The sockets of one relay, and what is awaited of each. Level-triggered: what is not used up is told again."""
 
     def watch(self, fd: int, *, readable: bool, writable: bool) -> None:
         """From now on await this of `fd`; nothing any more if both are False."""
         ...
 
-    async def wait(self, *, patient: bool = True) -> list[Ready]:
-        """Wait until something awaited has come, and tell which; perhaps nothing. Cancelling it loses nothing.
-
-        Args:
-            patient: False: do not wait, but let other tasks run.
-        """
+    async def attend(self, turns: Turns) -> None:
+        """Let `turns` act until it is over. Cancelling it loses nothing; what a turn raises is raised here."""
         ...
 
     def close(self) -> None:
-        """Release what this holds; the sockets stay open."""
+        """Await nothing any more. The sockets stay open; call it before they are closed."""
         ...
 
 
@@ -53,8 +69,27 @@ class EachByTask:
         else:
             self._wanted.pop(fd, None)
 
-    async def wait(self, *, patient: bool = True) -> list[Ready]:
-        """See `Readiness.wait`."""
+    async def attend(self, turns: Turns) -> None:
+        """See `Readiness.attend`."""
+        following = turns.go_on()
+        while following is not Next.OVER:
+            patient = following is Next.WAIT
+            ready = await self._wait(patient=patient)
+            if not patient:
+                following = turns.go_on()
+            for fd, (readable, writable) in ready.items():
+                if following is Next.OVER:
+                    break
+                acted = turns.act(fd, readable, writable)
+                if acted is not Next.WAIT:
+                    following = acted
+
+    async def _wait(self, *, patient: bool) -> dict[int, tuple[bool, bool]]:
+        """Wait until something awaited has come, and tell which; perhaps nothing. Cancelling it loses nothing.
+
+        Args:
+            patient: False: do not wait, but let other tasks run.
+        """
         found: dict[int, tuple[bool, bool]] = {}
         async with trio.open_nursery() as nursery:
 
@@ -75,47 +110,8 @@ class EachByTask:
                 for _ in range(2):  # to begin to wait, and to hear of it
                     await trio.lowlevel.checkpoint()
                 nursery.cancel_scope.cancel()
-        return [(fd, *ready) for fd, ready in found.items()]
+        return found
 
     def close(self) -> None:
         """See `Readiness.close`."""
         self._wanted.clear()
-
-
-if sys.platform == "linux":
-
-    class _ByEpoll:
-        __slots__ = ("_epoll", "_watched")
-
-        def __init__(self) -> None:
-            self._epoll = select.epoll(2)
-            self._watched: set[int] = set()
-
-        def watch(self, fd: int, *, readable: bool, writable: bool) -> None:
-            wanted = (select.EPOLLIN if readable else 0) | (select.EPOLLOUT if writable else 0)
-            if fd in self._watched:
-                if wanted:
-                    self._epoll.modify(fd, wanted)
-                else:  # not an empty mask: errors are told whatever the mask, again and again
-                    self._watched.remove(fd)
-                    self._epoll.unregister(fd)
-            elif wanted:
-                self._epoll.register(fd, wanted)
-                self._watched.add(fd)
-
-        async def wait(self, *, patient: bool = True) -> list[Ready]:
-            if patient:
-                await trio.lowlevel.wait_readable(self._epoll.fileno())
-            else:
-                await trio.lowlevel.checkpoint()
-            # An error or a hang-up shows as both, so that whoever comes first finds out which.
-            return [(fd, events != select.EPOLLOUT, events != select.EPOLLIN) for fd, events in self._epoll.poll(0, 2)]
-
-        def close(self) -> None:
-            self._epoll.close()
-
-    open_readiness: Callable[[], Readiness] = _ByEpoll
-    """Makes the `Readiness` that is best on this platform. Raises OSError if there is no descriptor left."""
-else:
-    open_readiness: Callable[[], Readiness] = EachByTask
-    """Makes the `Readiness` that is best on this platform."""

@@ -1,9 +1,9 @@
 """How do octets get from one connection to another, once nobody needs to understand them? As fast as they come.
 
-One task waits for both sockets. Each wake-up is a burst in each direction that is ready, which awaits nothing: receive
-all that is there into the shared scratch buffer, hand it to the other side, go on while more has arrived. Only when the
-other kernel does not take everything is the rest copied (at most one scratch buffer, 256 KiB), and nothing more is read
-until it is gone: that is the backpressure.
+Whoever waits for the sockets (`emailproxy.readiness`) gives the relay a turn when one is ready. A turn is a burst in
+each direction that is ready, which awaits nothing: receive all that is there into the shared scratch buffer, hand it to
+the other side, go on while more has arrived. Only when the other kernel does not take everything is the rest copied (at
+most one scratch buffer, 256 KiB), and nothing more is read until it is gone: that is the backpressure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 import trio
 
 from emailproxy.connection import Connection
-from emailproxy.readiness import Readiness, open_readiness
+from emailproxy.readiness import EachByTask, Next, Readiness
 
 __all__ = ["Ending", "Relay"]
 
@@ -67,6 +67,11 @@ class _Way:
         self.moved = -math.inf
         """When the source was last heard."""
 
+    @property
+    def reads(self) -> bool:
+        """Whether anything is to be read from the source now."""
+        return not (self.blocked or self.finished)
+
 
 class Relay:
     """Two connections, joined. Owns neither: the caller closes both after `run`.
@@ -77,7 +82,7 @@ class Relay:
         idle_limit: seconds without an octet in either direction after which the session ends.
         scope: around `run`; the relay moves its deadline, and what passes the deadline was `Ending.IDLE`.
         tap: for debugging, called with each piece before it is passed on and whether it goes to the client.
-        readiness: waits for the two sockets; the caller closes it.
+        readiness: makes what waits for the two sockets.
 
     Attributes:
         started: when it was made.
@@ -108,7 +113,7 @@ class Relay:
         idle_limit: float,
         scope: trio.CancelScope,
         tap: Callable[[memoryview, bool], None] | None = None,
-        readiness: Callable[[], Readiness] = open_readiness,
+        readiness: Callable[[], Readiness] = EachByTask,
     ) -> None:
         self._client = client
         self._server = server
@@ -117,7 +122,7 @@ class Relay:
         self._idle_limit = idle_limit
         self._scope = scope
         self._tap = tap
-        self._readiness = readiness
+        self._readiness = readiness()
         self._half_closed = False  # one side has said that nothing more comes
         self._armed = 0.0  # when the deadline was moved last
         self._last_octet = ord("\n")  # the login's reply was a line
@@ -129,15 +134,16 @@ class Relay:
         """Carry octets until both sides have closed, or one broke; cancelled when neither says anything for too long.
 
         Raises:
-            OSError: there is no descriptor left to wait with.
+            OSError: the system does not let anybody wait for so many sockets.
         """
         self._down.moved = self.started
         self._move_deadline(self.started)
-        readiness = self._readiness()
         try:
-            await self._carry_all(readiness)
+            self._watch(self._client)
+            self._watch(self._server)
+            await self._readiness.attend(self)
         finally:
-            readiness.close()
+            self._readiness.close()
             if self.ending is None and trio.current_time() >= self._scope.deadline:
                 self.ending = Ending.IDLE
             if self.ending is not None and b"AccessTokenExpired" in self._farewell:
@@ -176,36 +182,43 @@ class Relay:
             except OSError:
                 self._end(Ending.CLIENT_BROKEN)
 
-    async def _carry_all(self, readiness: Readiness) -> None:
-        client, server, up, down = self._client, self._server, self._up, self._down
-        self._watch(readiness, client)
-        self._watch(readiness, server)
-        # What a connection holds already does not make its socket readable.
-        more = [way for way in (down, up) if way.source.buffered]
-        while not (up.finished and down.finished):
-            events = await readiness.wait(patient=not more)
-            ready, more = more, []
-            for fd, readable, writable in events:
-                reads, writes = (up, down) if fd == client.fd else (down, up)
-                if writable and writes.blocked and self._unblock(writes, readiness):
-                    ready.append(writes)
-                if readable and not (reads.blocked or reads.finished or reads in ready):
-                    ready.append(reads)
-            now = trio.current_time()
-            if now - self._armed > REARM:
-                self._move_deadline(now)
-            for way in ready:
-                way.moved = now
-                if self._carry(way, readiness) and way.source.buffered:
-                    more.append(way)
-            if self.ending is not None:
-                return
-            if down.finished and not up.finished and self._idle_limit > LINGER:
+    # --- turns --------------------------------------------------------------------------------------------------------
+
+    def go_on(self) -> Next:
+        """Carry what a connection holds already, which does not make its socket readable. See `Turns`."""
+        return self._take_turn([way for way in (self._down, self._up) if way.reads and way.source.buffered])
+
+    def act(self, fd: int, readable: bool, writable: bool) -> Next:
+        """Carry what has come, or what waited for room. See `Turns`."""
+        reads, writes = (self._up, self._down) if fd == self._client.fd else (self._down, self._up)
+        ways = []
+        if writable and writes.blocked and self._unblock(writes):
+            ways.append(writes)
+        if readable and reads.reads:
+            ways.append(reads)
+        return self._take_turn(ways)
+
+    def _take_turn(self, ways: list[_Way]) -> Next:
+        now = trio.current_time()
+        if now - self._armed > REARM:
+            self._move_deadline(now)
+        following = Next.WAIT
+        for way in ways:
+            way.moved = now
+            if self._carry(way) and way.source.buffered:
+                following = Next.AGAIN
+        if self.ending is not None:
+            return Next.OVER
+        if self._down.finished:
+            if self._up.finished:
+                self.ending = Ending.CLOSED
+                return Next.OVER
+            if self._idle_limit > LINGER:
                 self._idle_limit = LINGER
                 self._move_deadline(now)
-        self.ending = Ending.CLOSED
+        return following
 
-    def _carry(self, way: _Way, readiness: Readiness) -> bool:
+    def _carry(self, way: _Way) -> bool:
         """Carry what is there in one direction, at most a burst; whether there may be more already."""
         source, sink, to_client = way.source, way.sink, way.to_client
         for _ in range(BURST):
@@ -220,7 +233,7 @@ class Relay:
                 way.finished = self._half_closed = True
                 if self._up.finished and self._down.finished:  # all is over, and the caller closes both
                     return False
-                self._watch(readiness, source)
+                self._watch(source)
                 sink.shut_down_sending()
                 return False
             if self._tap is not None:
@@ -236,14 +249,14 @@ class Relay:
                 return False
             if not taken:
                 way.blocked = True
-                self._watch(readiness, source)
-                self._watch(readiness, sink)
+                self._watch(source)
+                self._watch(sink)
                 return False
             if source.drained:
                 return False
         return True
 
-    def _unblock(self, way: _Way, readiness: Readiness) -> bool:
+    def _unblock(self, way: _Way) -> bool:
         """The sink takes something again; whether it took all that waited, so that reading may go on."""
         try:
             if not way.sink.flush_nowait():
@@ -252,14 +265,14 @@ class Relay:
             self._end(way.sink_broken)
             return False
         way.blocked = False
-        self._watch(readiness, way.source)
-        self._watch(readiness, way.sink)
+        self._watch(way.source)
+        self._watch(way.sink)
         return True
 
-    def _watch(self, readiness: Readiness, connection: Connection) -> None:
+    def _watch(self, connection: Connection) -> None:
         """Await of `connection` what its two directions need."""
         reads, writes = (self._up, self._down) if connection is self._client else (self._down, self._up)
-        readiness.watch(connection.fd, readable=not (reads.blocked or reads.finished), writable=writes.blocked)
+        self._readiness.watch(connection.fd, readable=reads.reads, writable=writes.blocked)
 
     def _move_deadline(self, now: float) -> None:
         self._armed = now

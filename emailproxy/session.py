@@ -338,7 +338,8 @@ class Session:
         up, down = client.received, server.received
         self.account, self.logged_in_at = name, time.time()
         self._counted = client, up, server, down
-        relay = self._relay = Relay(client, server, IDLE_LIMITS[self._server.protocol], self._scope, self._tap())
+        limit = IDLE_LIMITS[self._server.protocol]
+        relay = self._relay = Relay(client, server, limit, self._scope, self._tap(), self._services.readiness)
         self._services.audience.session_logged_in(self)
         try:
             await relay.run()

@@ -1,23 +1,45 @@
-"""Two sockets, one wait: what is awaited is told, what is not awaited is not, and a broken peer always."""
+"""What is awaited of two sockets is told, in turns; what is not awaited is not, and a broken peer always."""
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
-from emailproxy.readiness import EachByTask, Readiness, open_readiness
+from emailproxy.lookout import Lookout
+from emailproxy.readiness import EachByTask, Next, Readiness
 
 
-@pytest.fixture(params=[open_readiness, EachByTask], ids=["one descriptor", "two tasks"])
-def readiness(request: pytest.FixtureRequest) -> Iterator[Readiness]:
-    made: Callable[[], Readiness] = request.param
-    opened = made()
-    yield opened
-    opened.close()
+class Noted:
+    """Turns that note what they are told, and use up nothing."""
+
+    def __init__(self, enough: int = 1) -> None:
+        self.told: list[tuple[int, bool, bool]] = []
+        self.gone_on = 0
+        self.following: list[Next] = []
+        self._enough = enough
+
+    def go_on(self) -> Next:
+        self.gone_on += 1
+        return self.following.pop(0) if self.following else Next.WAIT
+
+    def act(self, fd: int, readable: bool, writable: bool) -> Next:
+        self.told.append((fd, readable, writable))
+        return Next.OVER if len(self.told) >= self._enough else Next.WAIT
+
+
+@pytest.fixture(params=["one task for all", "each by tasks"])
+async def opened(request: pytest.FixtureRequest, nursery: trio.Nursery) -> AsyncIterator[Callable[[], Readiness]]:
+    async with aclosing(Lookout()) as lookout:
+        nursery.start_soon(lookout.run)
+        yield lookout.open if request.param == "one task for all" else EachByTask
+        nursery.cancel_scope.cancel()
+        await wait_all_tasks_blocked()
 
 
 @pytest.fixture
@@ -32,50 +54,118 @@ def sockets() -> Iterator[list[socket.socket]]:
         sock.close()
 
 
-async def test_whichever_comes_first(readiness: Readiness, sockets: list[socket.socket]) -> None:
+async def told(readiness: Readiness, turns: Noted) -> list[tuple[int, bool, bool]]:
+    with trio.fail_after(5):
+        await readiness.attend(turns)
+    return turns.told
+
+
+async def test_whichever_comes_first(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
     far, near, far_other, other = sockets
+    readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
     readiness.watch(other.fileno(), readable=True, writable=False)
     far.send(b"x")
-    assert await readiness.wait() == [(near.fileno(), True, False)]
-    assert await readiness.wait() == [(near.fileno(), True, False)], "what was not read is told again"
+    assert await told(readiness, Noted()) == [(near.fileno(), True, False)]
+    again = await told(readiness, Noted(enough=3))
+    assert again == [(near.fileno(), True, False)] * 3, "what was not read is told again"
     near.recv(1)
     far_other.send(b"x")
-    assert await readiness.wait() == [(other.fileno(), True, False)]
+    assert await told(readiness, Noted()) == [(other.fileno(), True, False)]
+    readiness.close()
 
 
-async def test_what_is_not_awaited_is_not_told(readiness: Readiness, sockets: list[socket.socket]) -> None:
+async def test_what_is_not_awaited_is_not_told(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
     far, near, _, other = sockets
+    readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
     readiness.watch(other.fileno(), readable=False, writable=True)
     far.send(b"x")
     readiness.watch(near.fileno(), readable=False, writable=False)
-    assert await readiness.wait() == [(other.fileno(), False, True)]
+    assert await told(readiness, Noted(enough=3)) == [(other.fileno(), False, True)] * 3
     readiness.watch(other.fileno(), readable=False, writable=False)
-    assert await readiness.wait(patient=False) == []
+    nothing = Noted()
     with trio.move_on_after(0.05) as scope:
-        await readiness.wait()
+        await readiness.attend(nothing)
     assert scope.cancelled_caught
+    assert nothing.told == []
     readiness.watch(near.fileno(), readable=True, writable=False)
-    assert await readiness.wait(patient=False) == [(near.fileno(), True, False)]
+    assert await told(readiness, Noted()) == [(near.fileno(), True, False)]
+    readiness.close()
 
 
-async def test_a_connection_that_broke_is_told(readiness: Readiness, sockets: list[socket.socket]) -> None:
+async def test_a_connection_that_broke_is_told(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
     far, near, _, _ = sockets
+    readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
     far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     far.close()
-    with trio.fail_after(5):
-        ((fd, readable, _),) = await readiness.wait()
+    ((fd, readable, _),) = await told(readiness, Noted())
     assert fd == near.fileno()
     assert readable
+    readiness.close()
 
 
-async def test_cancelling_a_wait_loses_nothing(readiness: Readiness, sockets: list[socket.socket]) -> None:
+async def test_cancelling_loses_nothing(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
     far, near, _, _ = sockets
+    readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
+    cancelled = Noted()
     with trio.move_on_after(0.02):
-        await readiness.wait()
+        await readiness.attend(cancelled)
+    assert cancelled.told == []
     far.send(b"x")
-    with trio.fail_after(5):
-        assert await readiness.wait() == [(near.fileno(), True, False)]
+    assert await told(readiness, Noted()) == [(near.fileno(), True, False)]
+    readiness.close()
+
+
+async def test_more_at_once_without_a_socket(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
+    _, near, _, _ = sockets
+    readiness = opened()
+    readiness.watch(near.fileno(), readable=True, writable=False)
+    turns = Noted()
+    turns.following = [Next.AGAIN, Next.AGAIN, Next.OVER]
+    assert await told(readiness, turns) == []
+    assert turns.gone_on == 3
+    readiness.close()
+
+
+async def test_more_at_once_after_a_turn(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
+    """A turn that was too short goes on, although its socket says nothing more."""
+    far, near, _, _ = sockets
+    readiness = opened()
+    readiness.watch(near.fileno(), readable=True, writable=False)
+
+    class Long(Noted):
+        def act(self, fd: int, readable: bool, writable: bool) -> Next:
+            super().act(fd, readable, writable)
+            near.recv(10)
+            self.following = [Next.AGAIN, Next.OVER]
+            return Next.AGAIN
+
+    far.send(b"x")
+    turns = Long()
+    assert await told(readiness, turns) == [(near.fileno(), True, False)]
+    assert turns.gone_on == 3
+    readiness.close()
+
+
+async def test_a_mistake_in_a_turn_is_raised_where_it_is_attended(
+    opened: Callable[[], Readiness], sockets: list[socket.socket]
+) -> None:
+    far, near, far_other, other = sockets
+    mine, others = opened(), opened()
+    mine.watch(near.fileno(), readable=True, writable=False)
+    others.watch(other.fileno(), readable=True, writable=False)
+
+    class Mistaken(Noted):
+        def act(self, fd: int, readable: bool, writable: bool) -> Next:
+            raise ZeroDivisionError
+
+    far.send(b"x")
+    far_other.send(b"x")
+    with pytest.raises(ZeroDivisionError):
+        await told(mine, Mistaken())
+    mine.close()
+    assert await told(others, Noted()) == [(other.fileno(), True, False)], "nobody else notices"
+    others.close()

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -14,19 +14,25 @@ import trio
 from trio.testing import MockClock
 
 from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
-from emailproxy.readiness import EachByTask, Readiness, open_readiness
+from emailproxy.lookout import Lookout
+from emailproxy.readiness import EachByTask, Readiness
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
 
 
 class Kind:
     """How the relays of the test that runs wait for their sockets."""
 
-    readiness: Callable[[], Readiness] = open_readiness
+    readiness: Callable[[], Readiness] = EachByTask
 
 
-@pytest.fixture(autouse=True, params=[open_readiness, EachByTask], ids=["one descriptor", "two tasks"])
-def kind(request: pytest.FixtureRequest) -> None:
-    Kind.readiness = request.param
+@pytest.fixture(autouse=True, params=["one task for all", "each by tasks"])
+async def kind(request: pytest.FixtureRequest, nursery: trio.Nursery) -> AsyncIterator[None]:
+    async with aclosing(Lookout()) as lookout:
+        Kind.readiness = lookout.open if request.param == "one task for all" else EachByTask
+        nursery.start_soon(lookout.run)
+        yield
+        nursery.cancel_scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
 
 
 @dataclass

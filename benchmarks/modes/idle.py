@@ -15,8 +15,8 @@ from benchmarks.setting import Measured, Setting
 
 RESERVE = 200
 """Files of a process beside those of its sessions."""
-FILES = 3
-"""Files of a session: a socket towards the client, one towards the server, and ours has an epoll of its own."""
+FILES = 2
+"""Files of a session: a socket towards the client and one towards the server."""
 ENTERING = 8
 """Clients that log in at the same time while the crowd gathers."""
 PAUSE = 1.0

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from emailproxy.assertions.issuers import Issuers
+from emailproxy.config.alike import Alike
 from emailproxy.config.flows import (
     FLOW_OPTIONS,
     check_flow_values,
@@ -68,6 +69,8 @@ CACHED_OPTIONS: Final = frozenset(
 )
 """What the proxy writes into an account's section (`emailproxy.store.base.CACHED_OPTIONS`; a test compares the two)."""
 
+_KNOWN: Final = ACCOUNT_OPTIONS | CACHED_OPTIONS | DOCUMENTATION
+
 LEGACY_ITERATIONS: Final = 100_000
 """What sealed a value that has no ``token_iterations`` beside it."""
 
@@ -84,8 +87,16 @@ def read_accounts(
     accounts: dict[str, Account] = {}
     caught: dict[str, Account] = {}
     spellings: dict[str, str] = {}
+    alike = Alike(catch_all=catch_all)
     for section in named:
-        findings.check_names(section.name, section.own, ACCOUNT_OPTIONS | CACHED_OPTIONS | DOCUMENTATION)
+        kind = alike.kind(section)
+        account = alike.account(kind, section.name)
+        if account is not None:
+            _check_spelling(section.name, spellings, findings)
+            accounts[section.name] = account
+            continue
+        said = findings.said
+        findings.check_names(section.name, section.own, _KNOWN)
         is_template = section.name.startswith("@")
         if is_template and not catch_all:
             findings.warn(
@@ -104,7 +115,9 @@ def read_accounts(
                 "add its options, switch allow_catch_all_accounts on, or remove the section",
             )
             continue
+        quiet = said == findings.said
         _check_spelling(section.name, spellings, findings)
+        said = findings.said
         if is_template and _incomplete(options):
             # Checked as far as it goes: the sections it completes are checked whole.
             _check_values(Reader(section.name, options, findings), options)
@@ -117,6 +130,8 @@ def read_accounts(
             if catch_all:
                 account = replace(account, inherited_secret=_inherited_secret(section.name, templates, findings))
             (caught if is_template else accounts)[section.name] = account
+            if quiet and said == findings.said:
+                alike.remember(kind, account)
     check_aliases(accounts, findings)
     for section in sections.values():
         if "@" not in section.name and {"token_url", "client_id"} & section.own:

@@ -8,7 +8,7 @@ from then on are values like those in the file, except that no message repeats t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -40,6 +40,9 @@ SECRET: Final = frozenset(
 NEVER: Final = frozenset({"client_assertion"})
 """Says itself where something is: ``file:PATH`` is read at each use."""
 
+ORDINARY: Final = 1024
+"""Values that are known to be no references: thousands of accounts have the same few URLs."""
+
 _REMEDY: Final = "emailproxy check --resolve tries it again"
 
 
@@ -56,6 +59,7 @@ class Elsewhere:
         self._findings = findings
         self._uses: list[Use] = []
         self._read: dict[Reference, SecretValue | StoreError] = {}
+        self._ordinary: set[str] = set()
 
     @property
     def uses(self) -> tuple[Use, ...]:
@@ -68,7 +72,8 @@ class Elsewhere:
         Blocks, but not without end (`emailproxy.config.fetching`).
         """
         sections = list(sections)
-        uses = [use for section in sections for use in self._met(section, options)]
+        wanted = frozenset(options) - NEVER
+        uses = [use for section in sections for use in self._met(section, wanted)]
         self._uses += uses
         self._fetch({use.reference for use in uses if use.option not in LATER or self._is_local(use.reference)})
         by_section: dict[str, list[Use]] = {}
@@ -76,10 +81,16 @@ class Elsewhere:
             by_section.setdefault(use.section, []).append(use)
         return {section.name: self._with(section, by_section.get(section.name, ())) for section in sections}
 
-    def _met(self, section: Section, options: Collection[str]) -> list[Use]:
-        found = ((name, self._sources.reference(text.strip())) for name, text in section.options.items())
-        wanted = set(options) - NEVER
-        return [Use(section.name, name, reference) for name, reference in found if reference and name in wanted]
+    def _met(self, section: Section, wanted: frozenset[str]) -> list[Use]:
+        found = []
+        for name, text in section.options.items():
+            if name in wanted and ":" in text and text not in self._ordinary:
+                reference = self._sources.reference(text.strip())
+                if reference is None and len(self._ordinary) < ORDINARY:
+                    self._ordinary.add(text)
+                elif reference is not None:
+                    found.append(Use(section.name, name, reference))
+        return found
 
     def _is_local(self, reference: Reference) -> bool:
         """Whether it costs nothing to look now whether there is something."""
@@ -94,7 +105,9 @@ class Elsewhere:
         if wanted:
             self._read |= fetch(self._sources, wanted)
 
-    def _with(self, section: Section, uses: Iterable[Use]) -> Section:
+    def _with(self, section: Section, uses: Sequence[Use]) -> Section:
+        if not uses:
+            return section
         options = dict(section.options)
         referred: dict[str, Reference | Fetched | None] = {}
         for use in uses:

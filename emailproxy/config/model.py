@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
+from typing import Final
 
 from emailproxy.assertions.base import IssuerAddress
 from emailproxy.config.channel import Channel
@@ -258,7 +260,15 @@ class Account:
 
     def named(self, name: str) -> Account:
         """This template for the user `name`."""
-        return replace(self, name=name)
+        return Account(name, self.section, *_all_but_names(self))
+
+    def alike(self, name: str) -> Account:
+        """The account of the section `name`, if nothing else is different there."""
+        return Account(name, name, *_all_but_names(self))
+
+
+_all_but_names: Final = attrgetter(*(each.name for each in fields(Account) if each.name not in ("name", "section")))
+"""The fields of an account behind the first two. `dataclasses.replace` takes five times as long."""
 
 
 class ReloadOnChange(enum.Enum):
@@ -327,25 +337,35 @@ class Config:
     """What works but is probably not meant: placeholders, unknown options, plain text on a public address."""
     _folded_accounts: Mapping[str, Account] = field(init=False, repr=False, compare=False)
     _folded_templates: Mapping[str, Account] = field(init=False, repr=False, compare=False)
+    _routes: tuple[MailServer, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Looked up at every login: folded once here, so that thousands of accounts cost no more than one.
         for name, sections in (("_folded_accounts", self.accounts), ("_folded_templates", self.templates)):
             folded: dict[str, Account] = {}
             for section, account in sections.items():
-                folded.setdefault(section.casefold(), account)
+                without_case = section.casefold()
+                # Most names are folded as they are, and need not be kept twice.
+                folded.setdefault(section if without_case == section else without_case, account)
             if sections is self.accounts:
                 for account in sections.values():
                     for alias in account.login_aliases:
                         folded.setdefault(alias.casefold(), account)
             object.__setattr__(self, name, MappingProxyType(folded))
+        object.__setattr__(self, "_routes", self._distinct_routes())
 
     def mail_servers(self) -> tuple[MailServer, ...]:
         """Each mail server that a login can go to, once."""
-        accounts = (*self.accounts.values(), *self.templates.values())
+        return self._routes
+
+    def _distinct_routes(self) -> tuple[MailServer, ...]:
         found = [server.mail_server for server in self.servers]
         # Thousands of accounts have few servers of their own: only what differs is asked for.
-        routes = {(account.servers, account.provider_servers): account for account in accounts}
+        routes = {
+            (account.servers, account.provider_servers): account
+            for accounts in (self.accounts, self.templates)
+            for account in accounts.values()
+        }
         found += [account.mail_server(server) for account in routes.values() for server in self.servers]
         return tuple({(s.protocol, s.address, s.port): s for s in found if s is not None}.values())
 

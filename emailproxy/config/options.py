@@ -42,6 +42,7 @@ SIMILARITY: Final = 0.8
 # A broken multi-line value (a private key, say) can look like an option; only what looks like a name is repeated.
 _NAME: Final = re.compile(r"[a-z]+(?:[_ .-][a-z0-9]+)*")
 _MAX_NAME: Final = 48
+_SPACE: Final = re.compile(r"\s")
 
 
 @dataclass(slots=True)
@@ -52,6 +53,11 @@ class Findings:
     faults: dict[Fault, None] = field(default_factory=dict)
     """In the order in which they were found, each once: a template's mistake is met with every account it completes."""
     warnings: dict[Fault, None] = field(default_factory=dict)
+
+    @property
+    def said(self) -> int:
+        """How much there is to be said by now."""
+        return len(self.faults) + len(self.warnings)
 
     def fault(self, section: str | None, option: str | None, problem: str, remedy: str) -> None:
         """Note what makes the configuration unusable."""
@@ -106,7 +112,7 @@ class Reader:
     def text(self, name: str) -> str | None:
         """The value, or None."""
         option = self._options.get(name)
-        return option.text.strip() or None if option is not None and not option.missing else None
+        return None if option is None or option.missing else option.text.strip() or None
 
     def reference(self, name: str) -> Reference | None:
         """The reference that the value is, if it is to be followed at each use."""
@@ -229,7 +235,7 @@ class Reader:
 
 def split_url(text: str) -> SplitResult | None:
     """The parts of a URL whose port is a port; None if it has none such."""
-    if any(character.isspace() for character in text):
+    if _SPACE.search(text):
         return None
     try:
         parts = urlsplit(text)

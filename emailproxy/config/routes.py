@@ -21,6 +21,11 @@ ROUTE_OPTIONS: Final = frozenset({_ALIAS, "upstream_user"}).union(
     )
 )
 
+# Written out once, as each account is asked for all of them.
+_SERVER_OPTION: Final = {protocol: f"{protocol.value.lower()}_server" for protocol in MailProtocol}
+_STARTTLS_OPTION: Final = {protocol: f"{protocol.value.lower()}_starttls" for protocol in MailProtocol}
+_UPSTREAM_USER: Final = {protocol: f"upstream_user_{protocol.value.lower()}" for protocol in MailProtocol}
+
 TLS_PORTS: Final = {MailProtocol.IMAP: 993, MailProtocol.POP: 995, MailProtocol.SMTP: 465}
 STARTTLS_PORTS: Final = {MailProtocol.IMAP: 143, MailProtocol.POP: 110, MailProtocol.SMTP: 587}
 
@@ -46,7 +51,7 @@ def read_route(reader: Reader, account: Account) -> Account:
         server = _read_server(reader, protocol)
         if server is not None:
             servers.append(server)
-        user = _read_user(reader, f"upstream_user_{protocol.value.lower()}")
+        user = _read_user(reader, _UPSTREAM_USER[protocol])
         if user is not None:
             users.append((protocol, user))
     if account.section.startswith("@") and reader.text(_ALIAS) is not None:
@@ -82,6 +87,8 @@ def _read_aliases(reader: Reader) -> tuple[str, ...]:
 
 def check_aliases(accounts: Mapping[str, Account], findings: Findings) -> None:
     """Note a fault for each alias that could mean two accounts. Without case, as all names of accounts are compared."""
+    if not any(account.login_aliases for account in accounts.values()):
+        return
     taken = {name.casefold(): name for name in accounts}
     for section, account in accounts.items():
         for alias in account.login_aliases:
@@ -97,8 +104,7 @@ def _shown(alias: str) -> str:
 
 
 def _read_server(reader: Reader, protocol: MailProtocol) -> MailServer | None:
-    name = protocol.value.lower()
-    option, starttls_option = f"{name}_server", f"{name}_starttls"
+    option, starttls_option = _SERVER_OPTION[protocol], _STARTTLS_OPTION[protocol]
     starttls = reader.boolean(starttls_option)
     text = reader.text(option)
     if text is None:
@@ -113,7 +119,7 @@ def _read_server(reader: Reader, protocol: MailProtocol) -> MailServer | None:
         reader.fault(
             option,
             "the value is no server",
-            f"write HOST or HOST:PORT, such as {name}.example.com:{TLS_PORTS[protocol]}",
+            f"write HOST or HOST:PORT, such as {protocol.value.lower()}.example.com:{TLS_PORTS[protocol]}",
         )
         return None
     port = match["port"]

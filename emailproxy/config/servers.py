@@ -62,6 +62,8 @@ def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[S
     taken: list[_Place] = []
     seen = False
     for section in sections.values():
+        if "@" in section.name:
+            continue  # an account, of which there may be very many
         if match := _SERVER.fullmatch(section.name):
             seen = True
             server = _read_server(section, MailProtocol(match["protocol"]), match["port"], taken, findings)
@@ -77,7 +79,7 @@ def read_servers(sections: Mapping[str, Section], findings: Findings) -> tuple[S
                 f"name it [{right}]; the types are IMAP, POP and SMTP, and TLS towards the mail client comes from "
                 "local_certificate_path",
             )
-        elif "@" not in section.name and {"server_address", "server_port"} <= section.own:
+        elif {"server_address", "server_port"} <= section.own:
             findings.warn(
                 section.name, None, "has a server's options but not a server's name", "name it, say, [IMAP-1993]"
             )

@@ -1,8 +1,9 @@
 """Which sections and options does an INI text hold, and where is its syntax broken?
 
-`configparser` without interpolation and with its strict mode, as the classic proxy reads the same files. It stops at
-the first mistake; here each mistake is noted, its line taken out of the way, and the text read again, so that one run
-names all of them. Messages carry line numbers and never a line: a line may hold a secret.
+As `configparser` reads it without interpolation and with its strict mode, as the classic proxy does with the same
+files. A text without a mistake is read by `emailproxy.ini`. One with a mistake is read by `configparser` itself, which
+stops at the first: each is noted, its line taken out of the way, and the text read again, so that one run names all of
+them. Messages carry line numbers and never a line: a line may hold a secret.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
+from emailproxy import ini
 from emailproxy.config.model import Fault
 from emailproxy.references.base import Fetched, Reference
 
@@ -25,6 +28,7 @@ MAX_SYNTAX_FAULTS: Final = 50
 
 _SECTION: Final = re.compile(r"\[(?P<header>.+)\]")
 _OPTION_NAME: Final = re.compile(r"^(?P<indent>\s*)(?P<name>[^=:]*?)(?P<rest>\s*[=:])")
+_NOTHING: Final[Mapping[str, Reference | Fetched | None]] = MappingProxyType({})
 # Names the lines that were taken out of the way; no option or section of ours can be called so.
 _SET_ASIDE: Final = "\x01set-aside-"
 
@@ -38,7 +42,7 @@ class Section:
     """With those that ``[DEFAULT]`` gives to every section."""
     own: frozenset[str]
     """The names that stand in the section itself."""
-    referred: Mapping[str, Reference | Fetched | None] = field(default_factory=dict)
+    referred: Mapping[str, Reference | Fetched | None] = field(default_factory=lambda: _NOTHING)
     """The options that are references: to be followed at each use, or followed; None: in vain, and said."""
 
 
@@ -61,7 +65,36 @@ def decode(octets: bytes, file: Path) -> tuple[str, tuple[Fault, ...]]:
 
 
 def parse(text: str, file: Path) -> Syntax:
-    """Read `text`, which came from `file`; never raises for what a text can hold."""
+    """Read `text`, which came from `file`; never raises for what a text can hold.
+
+    Sections of which the same is said share it, so that thousands of them take little room.
+    """
+    try:
+        return Syntax(_shared(ini.sections(text)), ())
+    except ini.IrregularError:
+        return _parse_irregular(text, file)
+
+
+def _shared(found: Mapping[str, Mapping[str, str]]) -> dict[str, Section]:
+    defaults = found.get(ini.DEFAULT, {})
+    names: dict[tuple[str, ...], frozenset[str]] = {}
+    sections = {}
+    for name, options in found.items():
+        if name == ini.DEFAULT:
+            continue
+        if defaults:
+            own = frozenset(key for key, value in options.items() if defaults.get(key) != value)
+            sections[name] = Section(name, {**defaults, **options}, own)
+        else:
+            keys = tuple(options)
+            shared = names.get(keys)
+            if shared is None:
+                shared = names[keys] = frozenset(keys)
+            sections[name] = Section(name, options, shared)
+    return sections
+
+
+def _parse_irregular(text: str, file: Path) -> Syntax:
     # Universal newlines, as a file opened in text mode; str.splitlines knows more line ends than configparser.
     lines = list(io.StringIO(text, newline=None))
     faults: list[Fault] = []
