@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emailproxy.activation import Inherited
     from emailproxy.config.model import Server
 
-__all__ = ["BindError", "Bound", "Candidate", "announce", "bind", "candidates", "found_candidates", "without_address"]
+__all__ = ["BindError", "Bound", "Candidate", "bind", "candidates", "found_candidates", "looked_up", "without_address"]
 
 log = logging.getLogger("emailproxy.listener")
 
@@ -43,15 +43,19 @@ class Bound:
         self._sockets = sockets
 
     @classmethod
-    def of(cls, servers: Iterable[Server], inherited: Inherited | None = None) -> Bound:
-        """Bind all of `servers`. Blocks where an address is a name.
+    def of(
+        cls, servers: Iterable[tuple[Server, list[Candidate] | BindError]], inherited: Inherited | None = None
+    ) -> Bound:
+        """Bind all of `servers`, which are `looked_up`.
 
         One that cannot be bound is an error in the log; the others go on.
         """
         bound: dict[tuple[str | None, int], list[socket.socket]] = {}
-        for server in servers:
+        for server, among in servers:
             try:
-                bound[server.local_address, server.local_port] = bind(server, _looked_up(server), inherited)
+                if isinstance(among, BindError):
+                    raise among
+                bound[server.local_address, server.local_port] = bind(server, among, inherited)
             except BindError as error:
                 log.error("%s", error)
         return cls(bound)
@@ -94,12 +98,11 @@ def bind(server: Server, among: Sequence[Candidate], inherited: Inherited | None
     for problem in problems:
         # One family of two is common (no IPv6 in a container), and worth a line, not an end.
         log.warning("[%s] not listening on %s", server.section, problem)
-    announce(server, sockets)
+    _announce(server, sockets)
     return sockets
 
 
-def announce(server: Server, sockets: Iterable[socket.socket]) -> None:
-    """Say where `server` listens."""
+def _announce(server: Server, sockets: Iterable[socket.socket]) -> None:
     for sock in sockets:
         host, port = sock.getsockname()[:2]
         local = "no TLS" if not server.local_tls else "STARTTLS" if server.local_starttls else "TLS"
@@ -125,6 +128,21 @@ def candidates(server: Server) -> list[Candidate] | None:
         return None
 
 
+def looked_up(servers: Iterable[Server]) -> list[tuple[Server, list[Candidate] | BindError]]:
+    """What each of `servers` means, or why it means nothing. Blocks where an address is a name."""
+    found: list[tuple[Server, list[Candidate] | BindError]] = []
+    for server in servers:
+        among: list[Candidate] | BindError | None = candidates(server)
+        try:
+            among = among or found_candidates(
+                socket.getaddrinfo(_encoded(server.local_address), server.local_port, type=socket.SOCK_STREAM)
+            )
+        except (OSError, UnicodeError) as error:  # the latter where IDNA cannot encode the name
+            among = without_address(server, error)
+        found.append((server, among))
+    return found
+
+
 def found_candidates(answer: Iterable[tuple[object, ...]]) -> list[Candidate]:
     """What a look-up (`socket.getaddrinfo`) has found, each once."""
     return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in answer))  # type: ignore[call-overload, index]
@@ -136,18 +154,6 @@ def without_address(server: Server, error: Exception) -> BindError:
     return BindError(
         f"[{server.section}] local_address {server.local_address} has no address ({why}); use an IP address"
     )
-
-
-def _looked_up(server: Server) -> list[Candidate]:
-    known = candidates(server)
-    if known is not None:
-        return known
-    try:
-        return found_candidates(
-            socket.getaddrinfo(_encoded(server.local_address), server.local_port, type=socket.SOCK_STREAM)
-        )
-    except (OSError, UnicodeError) as error:  # the latter where IDNA cannot encode the name
-        raise without_address(server, error) from None
 
 
 def _encoded(name: str | None) -> str | bytes | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from emailproxy.activation import Inherited
-from emailproxy.binding import BindError, Bound, bind, candidates
+from emailproxy.binding import BindError, Bound, bind, candidates, looked_up
 from emailproxy.config import MailProtocol, Server
 
 from .conftest import FreePort
@@ -34,7 +34,7 @@ def accepts(server: Server, host: str = "127.0.0.1") -> bool:
 
 def test_all_are_bound_and_said(servers: tuple[Server, Server], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with closing(Bound.of(servers)) as bound:
+    with closing(Bound.of(looked_up(servers))) as bound:
         assert bound
         for server in servers:
             assert accepts(server)
@@ -44,7 +44,7 @@ def test_all_are_bound_and_said(servers: tuple[Server, Server], caplog: pytest.L
 
 
 def test_what_is_taken_stays_open(servers: tuple[Server, Server]) -> None:
-    bound = Bound.of(servers)
+    bound = Bound.of(looked_up(servers))
     (sock,) = bound.take(servers[0])
     assert bound.take(servers[0]) == []
     bound.close()
@@ -60,7 +60,7 @@ def test_one_that_cannot_be_bound_is_told_and_the_others_go_on(
     name = replace(SERVER, local_address="no such name", section="IMAP-9")
     with (
         socket.create_server(("127.0.0.1", servers[0].local_port)),
-        closing(Bound.of([*servers, name])) as bound,
+        closing(Bound.of(looked_up([*servers, name]))) as bound,
     ):
         assert bound
         assert bound.take(servers[0]) == bound.take(name) == []
@@ -71,13 +71,13 @@ def test_one_that_cannot_be_bound_is_told_and_the_others_go_on(
 
 def test_nothing_could_be_bound() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        assert not Bound.of([replace(SERVER, local_port=sock.getsockname()[1])])
+        assert not Bound.of(looked_up([replace(SERVER, local_port=sock.getsockname()[1])]))
 
 
 def test_a_name_is_looked_up(servers: tuple[Server, Server]) -> None:
     server = replace(servers[0], local_address="localhost")
     assert candidates(server) is None
-    with closing(Bound.of([server])):
+    with closing(Bound.of(looked_up([server]))):
         assert accepts(server, "localhost")
 
 
@@ -92,7 +92,7 @@ def test_an_address_is_not_looked_up(address: str) -> None:
 def test_a_socket_that_somebody_else_has_bound() -> None:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         inherited = Inherited([(SERVER.section, sock.dup())])
-        with closing(Bound.of([SERVER], inherited)) as bound:
+        with closing(Bound.of(looked_up([SERVER]), inherited)) as bound:
             (taken,) = bound.take(SERVER)
             with taken:
                 assert taken.getsockname() == sock.getsockname()

@@ -18,7 +18,7 @@ import trustme
 
 from emailproxy.activation import Inherited
 from emailproxy.audience import Nobody
-from emailproxy.binding import Bound
+from emailproxy.binding import Bound, looked_up
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -299,7 +299,7 @@ async def test_a_set_takes_over_what_is_bound(
     good, faulty, foreign = (replace(SERVER, local_port=free_port(), section=f"IMAP-{number}") for number in range(3))
     (tmp_path / "garbage").write_text("garbage")
     faulty = replace(faulty, local_certificate_path=tmp_path / "garbage")
-    with closing(Bound.of([good, faulty])) as bound:
+    with closing(Bound.of(looked_up([good, faulty]))) as bound:
         waiting = await trio.open_tcp_stream("127.0.0.1", good.local_port)
         async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
             listeners = ListenerSet(services(), Scratch(), sessions, accepting)

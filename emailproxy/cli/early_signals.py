@@ -5,58 +5,63 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from emailproxy.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from types import FrameType
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Self
 
-__all__ = ["release", "stopping_at_once"]
+__all__ = ["EarlySignals"]
 
 log = logging.getLogger("emailproxy.app")
 
-_STOPS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGQUIT") if hasattr(signal, name))
-_OTHERS: Final = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGUSR1") if hasattr(signal, name))
+_STOPS: Final = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
+_OTHERS: Final = frozenset({"SIGHUP", "SIGUSR1"})
 
 
-@contextmanager
-def stopping_at_once() -> Iterator[None]:
-    """In here, a signal that stops the proxy ends the process with `Exit.STOPPED`; all others wait for `release`.
+class EarlySignals:
+    """Hears signals as long as it is entered. Only in the main thread; elsewhere it hears none."""
 
-    When it is left, all of them wait: whoever calls `release` must be able to answer them. Only in the main thread.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[str] = []
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Callable[..., object] | int | None] = {}
+        self._waiting: list[signal.Signals] = []
+        self._stopped: signal.Signals | None = None
+        self._holding = False
 
-    def stop(number: int, _frame: FrameType | None) -> None:
-        heard.append(signal.Signals(number).name)
-        raise SystemExit(Exit.STOPPED)
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in signal.Signals:
+                if number.name in _STOPS | _OTHERS:
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
 
-    _block(_OTHERS)
-    before = {number: signal.signal(number, stop) for number in _STOPS}
-    try:
-        yield
-    finally:
-        _block(_STOPS)
-        for number, handler in before.items():
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
-        if heard:
-            log.info("%s: stopped, before anybody was served", heard[0])
-    if heard:  # some module has caught what was raised in it
-        raise SystemExit(Exit.STOPPED)
+        if self._stopped is not None:
+            log.info("%s: stopped, before anybody was served", self._stopped.name)
 
+    def hold(self) -> None:
+        """From now on those that stop wait as well, since whoever calls `release` soon can answer them."""
+        self._holding = True
+        if self._stopped is not None:  # and some module has caught what was raised in it
+            raise SystemExit(Exit.STOPPED)
 
-def release() -> None:
-    """Let the signals come that have waited, and all others."""
-    if hasattr(signal, "pthread_sigmask") and threading.current_thread() is threading.main_thread():
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_STOPS, *_OTHERS))
+    def release(self) -> None:
+        """Let those come that have waited, to the handlers that are there now."""
+        for number in self._waiting:
+            signal.raise_signal(number)
+        self._waiting.clear()
 
-
-def _block(numbers: Collection[signal.Signals]) -> None:
-    if hasattr(signal, "pthread_sigmask"):  # not on Windows, where a process is not asked to stop in this way
-        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    def _hear(self, number: int, _frame: FrameType | None) -> None:
+        heard = signal.Signals(number)
+        if self._holding or heard.name in _OTHERS:
+            self._waiting.append(heard)
+        else:
+            self._stopped = heard
+            raise SystemExit(Exit.STOPPED)

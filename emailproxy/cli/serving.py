@@ -5,14 +5,12 @@ Importing this loads everything that a running proxy needs, but for what its sto
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 import trio
 
 from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
-from emailproxy.cli.early_signals import release
 from emailproxy.cli.exits import Exit
 from emailproxy.console.installed import ConsoleMissingError
 from emailproxy.store.base import StoreError
@@ -22,30 +20,32 @@ from emailproxy.tracing import open_tracing
 if TYPE_CHECKING:
     from emailproxy.activation import Inherited
     from emailproxy.binding import Bound
+    from emailproxy.cli.early_signals import EarlySignals
     from emailproxy.config import Config
 
 __all__ = ["Options", "serve"]
 
 
-def serve(config: Config, options: Options, log_level: str, inherited: Inherited, bound: Bound) -> int:
+def serve(
+    config: Config, options: Options, log_level: str, inherited: Inherited, bound: Bound, signals: EarlySignals
+) -> int:
     """Run the proxy with the sockets `bound` until a signal stops it; the exit status."""
-    with closing(bound):
-        proxy = Proxy(
-            config,
-            options,
-            manager=ServiceManager.of_environment(),
-            inherited=inherited,
-            bound=bound,
-            tracing=open_tracing(),
-        )
-        return trio.run(_serve, proxy, log_level)
+    proxy = Proxy(
+        config,
+        options,
+        manager=ServiceManager.of_environment(),
+        inherited=inherited,
+        bound=bound,
+        tracing=open_tracing(),
+    )
+    return trio.run(_serve, proxy, log_level, signals)
 
 
-async def _serve(proxy: Proxy, log_level: str) -> int:
+async def _serve(proxy: Proxy, log_level: str, signals: EarlySignals) -> int:
     status = Exit.STOPPED
     async with trio.open_nursery() as nursery:
         await nursery.start(handle_signals, proxy, log_level)
-        release()  # those that came while everything was loaded
+        signals.release()  # those that came while everything was loaded
         try:
             await proxy.run()
         except (StoreError, ConsoleMissingError) as error:
