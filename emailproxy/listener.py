@@ -40,6 +40,9 @@ ACCEPTS = 16
 PAUSE = 0.1
 """Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
 
+TASK = "emailproxy session"
+"""The name of a session's task, which trio would compose anew for each."""
+
 COMPLAINT = 10.0
 """Seconds between two lines about that in the log."""
 
@@ -271,7 +274,7 @@ class Listener:
         self._sessions.add(session)
         self._by_address[host] += 1
         self._services.audience.session_opened(session)
-        self._nursery.start_soon(self._fenced, session, host)
+        self._nursery.start_soon(self._fenced, session, host, name=TASK)
 
     async def _fenced(self, session: Session, host: str) -> None:
         try:

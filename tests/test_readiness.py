@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,7 @@ class Noted:
         self.told: list[tuple[int, bool, bool]] = []
         self.gone_on = 0
         self.following: list[Next] = []
+        self.deadline = math.inf
         self._enough = enough
 
     def go_on(self) -> Next:
