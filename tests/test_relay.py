@@ -215,6 +215,21 @@ async def test_a_server_that_resets_after_the_client_has_left(last: bytes, endin
         assert j.ending is ending
 
 
+async def test_stopping_while_it_waits_and_before_it_began() -> None:
+    async with joined() as j:
+        j.relay.stop()
+        assert await j.client.receive() == b""
+        assert j.ending is None
+    socks = [*socket.socketpair(), *socket.socketpair()]
+    client, server, *_ = (Connection(sock, Scratch()) for sock in socks)
+    relay = Relay(client, server, 600, readiness=Kind.readiness)
+    relay.stop()
+    with trio.fail_after(5):
+        await relay.run()
+    for sock in socks:
+        sock.close()
+
+
 async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: MockClock) -> None:
     async with joined() as j:
         for _ in range(5):
