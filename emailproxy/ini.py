@@ -31,9 +31,14 @@ class IrregularError(ValueError):
 
 
 class Reading:
-    """Reads blocks, and shares what is equal in them. The dictionaries that it gives must not be changed."""
+    """Reads blocks, and shares what is equal in them. The dictionaries that it gives must not be changed.
 
-    def __init__(self) -> None:
+    Args:
+        repeated: the section that may come more than once; None: there is none.
+    """
+
+    def __init__(self, repeated: str | None = DEFAULT) -> None:
+        self._repeated = repeated
         self._lines: dict[str, tuple[str, str]] = {}
         self._bodies: dict[str, dict[str, str]] = {}
 
@@ -50,8 +55,8 @@ class Reading:
         """
         first, _, body = block.partition("\n")
         header = _HEADER.match(first)
-        name = header["header"] if header is not None else DEFAULT
-        if name == DEFAULT or name in found or len(body) > _LONGEST_BODY:
+        name = header["header"] if header is not None else None
+        if name is None or name == self._repeated or name in found or len(body) > _LONGEST_BODY:
             self._read(block, found)
             return
         options = self._bodies.get(body)
@@ -102,7 +107,7 @@ class Reading:
             if header is not None:
                 name, option = header["header"], None
                 headers += 1
-                if name in found and name != DEFAULT:
+                if name in found and name != self._repeated:
                     raise IrregularError
                 section = found.setdefault(name, {})
                 continue
@@ -155,16 +160,20 @@ def _blocks(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def sections(text: str) -> Mapping[str, Mapping[str, str]]:
+def sections(text: str, repeated: str | None = DEFAULT) -> Mapping[str, Mapping[str, str]]:
     """All sections of `text` with their own options, names in lower case; `DEFAULT` is a section like others.
 
     Sections that are equal may be one object.
 
+    Args:
+        text: an INI text.
+        repeated: as for `Reading`.
+
     Raises:
-        IrregularError: as `configparser` would, for another reason each time.
+        IrregularError: `configparser` would raise an error; this one does not say which.
     """
     found: dict[str, dict[str, str]] = {}
-    reading = Reading()
+    reading = Reading(repeated)
     for block in _blocks(folded_newlines(text)):
         reading.add(block, found)
     return found

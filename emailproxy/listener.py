@@ -121,6 +121,9 @@ class Listener:
         for problem in problems:
             # One family of two is common (no IPv6 in a container), and worth a line, not an end.
             log.warning("[%s] not listening on %s", self.server.section, problem)
+        for sock in self._sockets:  # which the connections inherit
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for host, port in self.addresses:
             self._announce(host, port)
         self._services.audience.listener_bound(self.server, self.addresses)
@@ -262,13 +265,6 @@ class Listener:
                     log.debug("%s: no goodbye: %s", host, error)
             connection.close()
             self._services.audience.connection_refused(self.server, host, failure)
-            return
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        except OSError as error:  # BSD and macOS say so of a connection that was reset before we took it
-            log.debug("%s: gone already: %s", host, error)
-            connection.close()
             return
         session = Session(connection, address, self.server, self._context, self._services)
         self._sessions.add(session)

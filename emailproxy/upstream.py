@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import socket
 from dataclasses import dataclass
 
 import trio
@@ -52,6 +54,10 @@ LOGIN_LIMIT = 60.0
 PROBE_LIMIT = 20.0
 """Seconds for asking a server's capabilities at start-up; nobody waits for it."""
 
+KNOWN_FOR = 300.0
+"""Seconds for which a server is not asked again what it offers before login: a round trip of each login to those whose
+greeting does not say so (Exchange, Gmail, every POP3 server). A login that fails ends it, as does a restart."""
+
 
 Answer = LoggedIn | LoginRefused | UpstreamFailed | CapabilitiesReceived
 """The last word of a dialogue."""
@@ -95,6 +101,7 @@ class UpstreamServers:
         self._scratch = scratch
         self._dialler = Dialler()
         self._capabilities: dict[tuple[MailProtocol, str, int], tuple[str, ...]] = {}
+        self._asked: dict[tuple[MailProtocol, str, int], float] = {}
 
     def capabilities(self, server: MailServer | None) -> tuple[str, ...]:
         """What `server` offered last before login; empty if it was never reached, or nobody knows yet which it is."""
@@ -141,24 +148,31 @@ class UpstreamServers:
         """
         connection: Connection | None = None
         answered = False
+        prepared: list[Connection] = []
         started = trio.current_time()
         again = self._dialler.remembers(server.address, server.port)
         # One scope, whose deadline moves: the steps of a login are short, and each scope costs as much as a step.
         with trio.CancelScope(deadline=started + (HEAD_START if again else CONNECT_LIMIT)) as scope:
             try:
-                sock = await self._dialler.redial(server.address, server.port) if again else None
+                sock = await self._redial(server, prepared) if again else None
                 if sock is None:
                     again = False
+                    prepared.clear()
                     scope.deadline = started + CONNECT_LIMIT
                     sock = await self._dialler.dial(server.address, server.port)
-                connection = Connection(sock, self._scratch)
+                connection = prepared.pop() if prepared else Connection(sock, self._scratch)
                 scope.deadline = trio.current_time() + limit
                 if not server.starttls:
                     await self._start_tls(connection, server)
-                machine = machine_for(server, login, hello)
+                known = self._known(server)
+                machine = machine_for(server, login, hello, known)
                 event = await self._converse(connection, machine, server)
                 if not isinstance(event, UpstreamFailed):
                     self._learn(server, machine, connection)
+                if isinstance(event, LoginRefused | UpstreamFailed):
+                    self._asked.pop(_key(server), None)
+                elif not known:
+                    self._asked[_key(server)] = trio.current_time()
                 answered = True
             except OSError as error:
                 doing = "cannot be reached" if connection is None else "broke the connection off"
@@ -166,18 +180,35 @@ class UpstreamServers:
             finally:
                 if connection is not None and not answered:
                     connection.close()
+                    self._asked.pop(_key(server), None)
             return event, connection, machine
         if again and connection is None:  # the address of last time is silent, and forgotten now
             return await self._ask(server, login, hello, limit)
         step = "connect" if connection is None else "answer"
         raise UpstreamUnavailableError(f"{server} did not {step} in time")
 
-    async def _start_tls(self, connection: Connection, server: MailServer) -> None:
+    async def _redial(self, server: MailServer, prepared: list[Connection]) -> socket.socket | None:
+        """See `Dialler.redial`. While the network is at work, TLS is: `prepared` gets the connection."""
+
+        def prepare(sock: socket.socket) -> None:
+            connection = Connection(sock, self._scratch)
+            self._prepare_tls(connection, server)
+            prepared.append(connection)
+
+        return await self._dialler.redial(server.address, server.port, None if server.starttls else prepare)
+
+    def _prepare_tls(self, connection: Connection, server: MailServer) -> None:
         host, port = server.address, server.port
+        connection.prepare_tls(lambda incoming, outgoing: self._tls.wrap(incoming, outgoing, host, port))
+
+    async def _start_tls(self, connection: Connection, server: MailServer) -> None:
+        """Shake hands; the first part may have been done by `_redial`."""
         try:
-            await connection.start_tls(lambda incoming, outgoing: self._tls.wrap(incoming, outgoing, host, port))
+            if connection.tls is None:
+                self._prepare_tls(connection, server)
+            await connection.shake_hands()
         except OSError:
-            self._tls.forget(host, port)
+            self._tls.forget(server.address, server.port)
             raise
 
     async def _converse(self, connection: Connection, machine: Upstream, server: MailServer) -> Answer:
@@ -200,6 +231,13 @@ class UpstreamServers:
                 case _:
                     return event
 
+    def _known(self, server: MailServer) -> tuple[str, ...]:
+        """What `server` offers, if it was asked a moment ago."""
+        key = _key(server)
+        if trio.current_time() - self._asked.get(key, -math.inf) > KNOWN_FOR:
+            return ()
+        return self._capabilities.get(key, ())
+
     def _learn(self, server: MailServer, machine: Upstream, connection: Connection) -> None:
         if machine.capabilities:
             self._capabilities[_key(server)] = machine.capabilities
@@ -207,13 +245,28 @@ class UpstreamServers:
             self._tls.remember(server.address, server.port, connection.tls)
 
 
-def machine_for(server: MailServer, login: UpstreamLogin | None, hello: ClientHello) -> Upstream:
-    """The client's side of a dialogue with `server`; without a `login` it asks for capabilities and leaves."""
+def machine_for(
+    server: MailServer, login: UpstreamLogin | None, hello: ClientHello, known: tuple[str, ...] = ()
+) -> Upstream:
+    """The client's side of a dialogue with `server`; without a `login` it asks for capabilities and leaves.
+
+    Args:
+        server: where.
+        login: as whom.
+        hello: what the mail client told of itself.
+        known: what the server offered a moment ago.
+    """
     match server.protocol:
         case MailProtocol.IMAP:
-            return UpstreamImap(login=login, starttls=server.starttls, client_id=hello.imap_id, sasl_ir=server.sasl_ir)
+            return UpstreamImap(
+                login=login,
+                starttls=server.starttls,
+                client_id=hello.imap_id,
+                sasl_ir=server.sasl_ir,
+                known=known,
+            )
         case MailProtocol.POP:
-            return UpstreamPop3(login=login, starttls=server.starttls)
+            return UpstreamPop3(login=login, starttls=server.starttls, known=known)
         case MailProtocol.SMTP:
             # RFC 5321 section 4.1.4 wants a name; a client that said only HELO gets EHLO on its behalf.
             name = hello.smtp_name or "localhost"

@@ -72,7 +72,7 @@ def texts(draw: st.DrawFn) -> str:
 @settings(max_examples=400, deadline=None)
 @given(texts())
 @example("[a]\nx = 1\n[b]\nx = 1\n[DEFAULT]\ny = 2\n[c]\nx = 1\n[DEFAULT]\nz = 3\n")
-@example("[DEFAULT]\n[a]\n [DEFAULT]\n y = 2\n[b]\n [DEFAULT]\n y = 2\n")
+@example("[DEFAULT]\n[a]\n [DEFAULT]\n y = 2\n[b]\n [DEFAULT]\n y = 2\n[c]\n")
 @example("[DEFAULT]\nx = 1\n[DEFAULT]\nx = 1\n")
 @example("[a]\nx = 1\n[b]\nx = 1\n[DEFAULT]\nx = 1\n[DEFAULT]\ny = 1\n")
 @example("[a]\nx = 1\n  [b]\n[c = 3\n")

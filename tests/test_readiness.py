@@ -10,10 +10,11 @@ from contextlib import aclosing
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from emailproxy.lookout import GRAIN, Lookout
 from emailproxy.readiness import EachByTask, Next, Readiness
+from tests.clocks import PatientClock
 
 
 class Noted:
@@ -175,7 +176,7 @@ async def test_a_mistake_in_a_turn_is_raised_where_it_is_attended(
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["known before", "moved"])
 async def test_a_deadline_that_has_passed_ends_the_wait(
-    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: MockClock, *, earlier: bool
+    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: PatientClock, *, earlier: bool
 ) -> None:
     far, near, far_other, other = sockets
     patient, hasty = opened(), opened()
@@ -209,7 +210,7 @@ async def test_a_deadline_that_has_passed_ends_the_wait(
 
 
 async def test_deadlines_that_move_on_are_met_at_last(
-    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: MockClock
+    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: PatientClock
 ) -> None:
     far, near, _, _ = sockets
     readiness = opened()

@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trustme
-from trio.testing import MockClock
 
 from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Scratch
 from emailproxy.secret import Secret
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import (
+    KNOWN_FOR,
     LOGIN_LIMIT,
     PROBE_LIMIT,
     ClientHello,
@@ -26,6 +26,7 @@ from emailproxy.upstream import (
     UpstreamServers,
     UpstreamUnavailableError,
 )
+from tests.clocks import PatientClock
 
 from .conftest import FreePort
 from .scripted import ScriptedServer, serving
@@ -83,6 +84,61 @@ async def test_a_login_learns_too_and_the_next_one_resumes_tls(
             joined.connection.close()
         assert "SASL-IR" in upstreams.capabilities(server)
         assert reused == [False, True, True]
+
+
+@pytest.mark.parametrize(("protocol", "question"), [(MailProtocol.IMAP, b"CAPABILITY"), (MailProtocol.POP, b"CAPA")])
+async def test_what_a_server_offers_is_asked_for_once_in_a_while(
+    protocol: MailProtocol, question: bytes,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
+) -> None:  # fmt: skip
+    async with serving(protocol, server_tls) as scripted:
+        server = MailServer(protocol, "127.0.0.1", scripted.port)  # a look-up's thread would let the clock jump
+
+        def asked() -> int:
+            times = sum(question in line.split() for line in scripted.heard)
+            scripted.heard.clear()
+            return times
+
+        async def log_in(token: Secret = TOKEN) -> None:
+            (await upstreams.log_in(server, "user@example.com", token, ClientHello())).connection.close()
+
+        await log_in()
+        assert asked() == 1
+        await log_in()
+        await trio.sleep(KNOWN_FOR - 1)
+        await log_in()
+        assert asked() == 0
+        assert upstreams.capabilities(server), "still"
+        await trio.sleep(2)
+        await log_in()
+        assert asked() == 1, "five minutes after the last question, not after the last login"
+        with pytest.raises(UpstreamRefusedError):
+            await log_in(Secret("bad"))
+        assert asked() == 0
+        await log_in()
+        assert asked() == 1, "it may have been what was remembered that failed"
+
+
+async def test_nothing_is_remembered_of_a_server_that_hung_up(
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext
+) -> None:
+    firsts: list[bytes] = []
+
+    async def talk(stream: trio.SSLStream[trio.SocketStream]) -> None:
+        await stream.send_all(b"* OK hi\r\n")
+        command = bytes(await stream.receive_some())
+        firsts.append(command.split()[1])
+        if firsts[-1] == b"CAPABILITY":
+            await stream.send_all(b"* CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2\r\nA1 OK\r\n")
+            await stream.receive_some()
+            await stream.send_all(b"A2 OK [CAPABILITY IMAP4rev1] welcome\r\n")
+
+    server = MailServer(MailProtocol.IMAP, "127.0.0.1", await dialogue(talk, server_tls))
+    (await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())).connection.close()
+    with pytest.raises(UpstreamUnavailableError):
+        await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
+    (await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())).connection.close()
+    assert firsts == [b"CAPABILITY", b"AUTHENTICATE", b"CAPABILITY"]
 
 
 @pytest.mark.parametrize("fate", ["silent", "refusing"])
@@ -167,7 +223,8 @@ async def cut_off(stream: trio.SSLStream[trio.SocketStream]) -> None:
 )
 async def test_a_server_that_does_not_let_us_in(
     talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], words: str,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     port = await dialogue(talk, server_tls)
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.

@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
 from filelock import FileLock, Timeout
 
+from emailproxy.ini import IrregularError
 from emailproxy.store.about import about
 from emailproxy.store.base import (
     CACHED_OPTIONS,
@@ -36,6 +37,7 @@ from emailproxy.store.base import (
     Version,
 )
 from emailproxy_backends.ini import UnwritableError, edited, parsed, without_if_empty
+from emailproxy_backends.layout import Layout, cached, understood
 from emailproxy_backends.replacing import ChangedError, replace
 
 __all__ = ["FileStore", "open_store"]
@@ -44,10 +46,16 @@ __all__ = ["FileStore", "open_store"]
 # CachedStore (15 s), so that the message that names the lock wins.
 LOCK_WAIT: Final = 10.0
 LOCK_POLL: Final = 0.01
-# File systems stamp times in steps of up to 10 ms (FAT: 2 s); within that, two contents can look alike.
-TIMESTAMP_STEP: Final = 2_000_000_000  # nanoseconds
+# File systems stamp times in steps of up to 10 ms, some in whole seconds (FAT: 2 s); within that, two contents can look
+# alike. Nanoseconds, with a margin.
+TIMESTAMP_STEP: Final = 100_000_000
+COARSE_TIMESTAMP_STEP: Final = 2_000_000_000
 # How often a file is read again because it changed while it was read or written, before that counts as a failure.
 MAX_READS: Final = 10
+
+# Records that are kept as they were read, so that a login does not read its section again: as many as CachedStore
+# remembers, which shares them.
+REMEMBERED: Final = 4096
 
 _BOM: Final = b"\xef\xbb\xbf"
 _PLAIN_SECRET: Final = "client_secret"  # noqa: S105 - an option's name
@@ -60,35 +68,19 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
-    """A file as it was read: its octets and what they say."""
-
-    octets: bytes
-    sections: Mapping[str, Mapping[str, str]]
-    folded: Mapping[str, str]
-    """Section names by their case-folded form."""
-
-    def section(self, account: str) -> str | None:
-        """The name of the account's section as the file spells it."""
-        return account if account in self.sections else self.folded.get(account.casefold())
-
-    def cached(self, section: str | None) -> dict[str, str]:
-        """The section's cached options that have a value."""
-        options = self.sections.get(section, {}) if section is not None else {}
-        return {name: options[name] for name in CACHED_OPTIONS if options.get(name)}
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
     """What was read last, and what `os.stat` said about the file then."""
 
-    content: _Content
+    content: Layout
+    """The file, or what there is in it of records."""
     identity: tuple[int, ...]
     settled: bool
     """The last change was long enough ago for another one to show in `identity`."""
+    stored: dict[str, Stored] = field(default_factory=dict)
+    """Records that were read from it, by section: the last that were asked for."""
 
 
-_EMPTY: Final = _Content(b"", {}, {})
+_EMPTY: Final = understood(b"")
 
 
 class FileStore:
@@ -103,7 +95,6 @@ class FileStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock_wait = LOCK_WAIT
-        self._timestamp_step = TIMESTAMP_STEP
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         # The last content read, so that an unchanged file costs one stat.
@@ -125,8 +116,8 @@ class FileStore:
             StoreContentError: it is no INI file in UTF-8, or a number in the section is none.
             StoreUnavailableError: it could not be read for another reason.
         """
-        content = self._read()
-        return self._stored(content, content.section(account))
+        known = self._read()
+        return self._stored(known, known.content.section(account))
 
     def save(self, account: str, record: Record, expected: Version | None) -> Version:
         """Replace the cached options in the account's section, or append the section.
@@ -169,39 +160,41 @@ class FileStore:
 
     def _save_once(self, path: Path, account: str, record: Record, expected: Version | None) -> Version:
         """Read, change, replace. Raises ChangedError if a person or another program was faster; StoreError."""
-        content = self._read(trust_signature=False)
+        known = self._read(to_write=True)
+        content = known.content
         section = content.section(account)
-        stored = self._stored(content, section)
+        stored = self._stored(known, section)
         # A record without content and no record look the same in a file.
         if expected not in ({stored.version} if stored else {None, _version({})}):
             raise StoreConflictError(f"{self.address}: the record of {account} changed meanwhile; read it again")
         wanted = {name: text for name, text in record.to_options(CACHED_OPTIONS).items() if text}
-        if wanted == content.cached(section):
+        there = content.options(section) if section is not None else {}
+        if wanted == cached(there):
             return _version(wanted)
-        drop_plain = (
-            section is not None
-            and _PLAIN_SECRET in content.sections[section]
-            and wanted.get(_SEALED_SECRET) not in (None, content.cached(section).get(_SEALED_SECRET))
-        )
+        drop_plain = _PLAIN_SECRET in there and wanted.get(_SEALED_SECRET) not in (None, there.get(_SEALED_SECRET))
         after = self._edited(content, account, section, wanted, drop_plain=drop_plain)
         before = content.octets if path.exists() else None
-        self._replace(path, content, after, after.octets if drop_plain else before)
+        self._replace(path, content, after, after.octets if drop_plain else before, section or account)
         return _version(wanted)
 
     def _delete_once(self, path: Path, account: str) -> bool:
         """As `_save_once`."""
-        content = self._read(trust_signature=False)
+        content = self._read(to_write=True).content
         section = content.section(account)
-        if section is None or not content.cached(section):
+        if section is None or section not in content.records:
             return False
         emptied = self._edited(content, account, section, {}, drop_plain=False)
-        self._replace(path, content, self._without_if_empty(emptied, section), content.octets)
+        self._replace(path, content, self._without_if_empty(emptied, section), content.octets, section)
         return True
 
-    def _replace(self, path: Path, before: _Content, after: _Content, backup: bytes | None) -> None:
+    def _replace(self, path: Path, before: Layout, after: Layout, backup: bytes | None, changed: str) -> None:
         replace(path, after.octets, backup, lambda: _octets(path) == before.octets)
         with self._reading:
-            self._know(after, path.stat())
+            known, status = self._known, path.stat()
+            # What was read of the other sections is as true as before.
+            stored = dict(known.stored) if known is not None and known.content is before else {}
+            stored.pop(changed, None)
+            self._know(after, status, stored)
 
     def accounts(self) -> list[str]:
         """The names of the sections that hold a cached option.
@@ -209,114 +202,118 @@ class FileStore:
         Raises:
             StoreError: as `load`.
         """
-        content = self._read()
-        return sorted(section for section in content.sections if content.cached(section))
+        return sorted(self._read().content.records)
 
     def close(self) -> None:
         """Forget the content; nothing else is held open."""
         with self._reading:
             self._known = None
 
-    def _stored(self, content: _Content, section: str | None) -> Stored | None:
-        options = content.cached(section)
-        if not options:
+    def _stored(self, known: _Known, section: str | None) -> Stored | None:
+        if section is None or section not in known.content.records:
             return None
+        stored = known.stored.get(section)
+        if stored is not None:
+            return stored
+        options = cached(known.content.options(section))
         try:
-            return Stored(Record.from_options(options), _version(options))
+            stored = Stored(Record.from_options(options), _version(options))
         except ValueError as error:
             raise StoreContentError(
                 f"{self.address} [{section}]: {error}; mend the line, or remove it and authorise the account again"
             ) from None
+        if len(known.stored) >= REMEMBERED:
+            known.stored.clear()
+        known.stored[section] = stored
+        return stored
 
-    def _read(self, *, trust_signature: bool = True) -> _Content:
+    def _read(self, *, to_write: bool = False) -> _Known:
+        """The file as it is now; to write, all of it, and whatever its time stamps say."""
         with self._reading, self._failures("read"):
             for _ in range(MAX_READS):
                 try:
-                    content = self._read_once(trust_signature=trust_signature)
+                    known = self._read_once(to_write=to_write)
                 except FileNotFoundError:
                     self._known = None
-                    return _EMPTY
-                if content is not None:
-                    return content
+                    return _Known(_EMPTY, (), settled=False)
+                if known is not None:
+                    return known
                 time.sleep(LOCK_POLL)
             raise StoreUnavailableError(f"{self.address} changes faster than it can be read; see what else writes it")
 
-    def _read_once(self, *, trust_signature: bool) -> _Content | None:
+    def _read_once(self, *, to_write: bool) -> _Known | None:
         """The content; None if it changed meanwhile (an editor, or the classic proxy, writes in place)."""
         known = self._known
-        if known is not None and trust_signature and known.settled and known.identity == _identity(self._path.stat()):
-            return known.content
+        if known is not None and not to_write and known.settled and known.identity == _identity(self._path.stat()):
+            return known
         with self._path.open("rb") as file:
             before = os.fstat(file.fileno())
             octets = file.read()
             status = os.fstat(file.fileno())
         if _identity(before) != _identity(status) or len(octets) != before.st_size:
             return None
-        content = known.content if known is not None and known.content.octets == octets else self._understood(octets)
-        self._know(content, status)
-        return content
+        if known is not None and known.content.octets == octets:
+            return self._know(known.content, status, known.stored)
+        content = self._understood(octets)
+        return self._know(content if to_write else content.of_records(), status, {})
 
-    def _know(self, content: _Content, status: os.stat_result) -> None:
-        age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
-        self._known = _Known(content, _identity(status), age > self._timestamp_step)
+    def _know(self, content: Layout, status: os.stat_result, stored: dict[str, Stored]) -> _Known:
+        self._known = known = _Known(content, _identity(status), _settled(status), stored)
+        return known
 
-    def _understood(self, octets: bytes) -> _Content:
+    def _understood(self, octets: bytes) -> Layout:
         try:
-            sections = parsed(octets.removeprefix(_BOM).decode())
-        except UnicodeDecodeError as error:
-            line = octets.count(b"\n", 0, error.start) + 1
-            raise StoreContentError(f"{self.address}: line {line} is not UTF-8; save the file as UTF-8") from None
-        except configparser.Error as error:
-            # Its text may quote the line, and the line may hold a secret.
-            raise StoreContentError(f"{self.address}: {_where(error)}; see `emailproxy check`") from None
-        folded: dict[str, str] = {}
-        for name in sections:
-            folded.setdefault(name.casefold(), name)
-        return _Content(octets, sections, folded)
+            return understood(octets)
+        except UnicodeDecodeError:
+            raise StoreContentError(f"{self.address}: {_not_text(octets)}; save the file as UTF-8") from None
+        except IrregularError:
+            raise StoreContentError(f"{self.address}: {_where(octets)}; see `emailproxy check`") from None
 
     def _edited(
-        self, content: _Content, account: str, section: str | None, wanted: Mapping[str, str], *, drop_plain: bool
-    ) -> _Content:
+        self, content: Layout, account: str, section: str | None, wanted: Mapping[str, str], *, drop_plain: bool
+    ) -> Layout:
         """The file after the change, proven to differ in nothing else."""
         name = account if section is None else section
+        there = content.options(section) if section is not None else {}
         changes: dict[str, str | None] = {
-            option: wanted.get(option)
-            for option in CACHED_OPTIONS
-            if option in wanted or (section is not None and option in content.sections[section])
+            option: wanted.get(option) for option in CACHED_OPTIONS if option in wanted or option in there
         }
         if drop_plain:
             changes[_PLAIN_SECRET] = None
-        bom = _BOM if content.octets.startswith(_BOM) else b""
+        # A new section goes to the end of the last part.
+        first = content.places[section] if section is not None else max(content.parts - 1, 0)
+        text = content.text(first, first + 1)
         try:
-            octets = bom + edited(content.octets.removeprefix(_BOM).decode(), name, changes).encode()
+            after = edited(text, name, changes)
+            after.encode()
         except UnwritableError as error:
             raise StoreContentError(f"{self.address}: an INI file cannot hold this value of {error}") from None
         except UnicodeEncodeError:
             raise StoreContentError(f"{self.address}: what is not UTF-8 cannot be stored") from None
-        expected = {other: dict(options) for other, options in content.sections.items()}
+        expected = parsed(text)
         mine = expected.setdefault(name, {})
         for option, value in changes.items():
             mine.pop(option, None)
             if value is not None:
                 mine[option] = value
-        after = self._understood(octets)
-        if after.sections != expected:
+        if not _bears(content, first, first + 1, after, expected):
             raise StoreContentError(
                 f"{self.address} [{name}]: the section cannot be changed without harm to the rest of the file, so the "
                 "file was left as it is; write the section with one unindented `name = value` on each line"
             )
-        return after
+        return content.replaced(first, first + 1, after)
 
-    def _without_if_empty(self, content: _Content, section: str) -> _Content:
+    @staticmethod
+    def _without_if_empty(content: Layout, section: str) -> Layout:
         """The file without a section that holds nothing; or as it is, if the section cannot go without harm."""
-        bom = _BOM if content.octets.startswith(_BOM) else b""
-        octets = bom + without_if_empty(content.octets.removeprefix(_BOM).decode(), section).encode()
-        try:
-            after = self._understood(octets)
-        except StoreContentError:
-            return content
-        rest = {name: options for name, options in content.sections.items() if name != section}
-        return after if after.sections == rest else content
+        part = content.places[section]
+        # The line above the header may be about it.
+        first = max(part - 1, 0)
+        text = content.text(first, part + 1)
+        after = without_if_empty(text, section)
+        rest = parsed(text)
+        rest.pop(section)
+        return content.replaced(first, part + 1, after) if _bears(content, first, part + 1, after, rest) else content
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:
@@ -390,17 +387,47 @@ def _identity(status: os.stat_result) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+def _settled(status: os.stat_result) -> bool:
+    """Whether another change would have another time by now."""
+    coarse = not (status.st_mtime_ns % 1_000_000_000 and status.st_ctime_ns % 1_000_000_000)
+    age = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns)
+    return age > (COARSE_TIMESTAMP_STEP if coarse else TIMESTAMP_STEP)
+
+
 def _version(options: Mapping[str, str]) -> Version:
     return Version(hashlib.sha256(json.dumps(sorted(options.items())).encode()).hexdigest())
 
 
-def _where(error: configparser.Error) -> str:
-    if isinstance(error, configparser.MissingSectionHeaderError):
+def _bears(content: Layout, first: int, last: int, text: str, expected: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether `text` says what is expected where these parts stand, and changes nothing for the parts around it."""
+    try:
+        said = parsed(text)
+    except configparser.Error:
+        return False
+    begins = not first or text.startswith("[")
+    ends = last >= content.parts or not text or text.endswith(("\n", "\r"))
+    return said == expected and begins and ends
+
+
+def _not_text(octets: bytes) -> str:
+    try:
+        octets.decode()
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        return f"line {line} is not UTF-8"
+    return "it is not UTF-8"
+
+
+def _where(octets: bytes) -> str:
+    """What `configparser` does not like. Its own text may quote the line, and the line may hold a secret."""
+    try:
+        parsed(octets.removeprefix(_BOM).decode())
+    except configparser.MissingSectionHeaderError as error:
         return f"line {error.lineno} stands before the first [section]"
-    if isinstance(error, configparser.DuplicateSectionError):
+    except configparser.DuplicateSectionError as error:
         return f"line {error.lineno} begins a section a second time"
-    if isinstance(error, configparser.DuplicateOptionError):
+    except configparser.DuplicateOptionError as error:
         return f"line {error.lineno} gives an option of its section a second time"
-    if isinstance(error, configparser.ParsingError) and error.errors:
-        return f"line {error.errors[0][0]} is no option, section or comment"
+    except configparser.ParsingError as error:
+        return f"line {error.errors[0][0]} is no option, section or comment" if error.errors else "it is no INI file"
     return "it is no INI file"

@@ -6,12 +6,16 @@ import configparser
 import dataclasses
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from emailproxy.store.base import (
+    CACHED_OPTIONS,
     Record,
     StoreAddressError,
     StoreConflictError,
@@ -21,6 +25,8 @@ from emailproxy.store.base import (
 from emailproxy.store.registry import open_store
 from emailproxy_backends import file
 from emailproxy_backends.file import FileStore
+from emailproxy_backends.ini import parsed
+from emailproxy_backends.layout import understood
 
 USER = "user@example.com"
 RECORD = Record(
@@ -280,15 +286,19 @@ class TestLoad:
             assert stored is not None
             assert stored.record.last_activity == number
 
-    def test_an_unchanged_file_is_not_read_again(self, path: Path) -> None:
+    def test_an_unchanged_file_is_not_read_again(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(file, "TIMESTAMP_STEP", -1)
+        monkeypatch.setattr(file, "COARSE_TIMESTAMP_STEP", -1)
         store = FileStore(path)
-        store._timestamp_step = -1
         store.load(USER)
         first = store._known
         assert store.load(USER) is not None
         assert store._known is first
 
     def test_time_stamps_too_coarse_to_show_a_change_are_not_trusted(self, path: Path) -> None:
+        # Of a file system that counts in whole seconds, and of now, however long this test takes.
+        now = int(time.time()) + 60
+        os.utime(path, (now, now))
         store = FileStore(path)
         known = version(store)
         assert store._known is not None
@@ -418,3 +428,92 @@ class TestAddress:
     def test_malformed(self, address: str) -> None:
         with pytest.raises(StoreAddressError):
             file.open_store(address)
+
+
+@pytest.mark.parametrize(
+    ("first", "text", "is_borne"),
+    [
+        (0, "[a]\nx = 1\n", True),
+        (0, "x = 1", False),
+        (0, "[a]\nx = 2\n", False),
+        (0, "[a]\nx = 1", False),  # what follows would be in the same line
+        (1, "\n[a]\nx = 1\n", False),  # the empty line would be another section's
+        (2, "[a]\nx = 1", True),
+    ],
+)
+def test_what_a_file_bears(first: int, text: str, is_borne: bool) -> None:
+    content = understood(b"[1]\ny = 1\n[2]\ny = 1\n[3]\ny = 1\n")
+    assert file._bears(content, first, first + 1, text, {"a": {"x": "1"}}) is is_borne
+
+
+_ACCOUNTS = ["user@example.com", "USER@example.com", "b", "new@example.com", "c]d"]
+_PIECES = st.lists(
+    st.sampled_from(
+        [
+            "[user@example.com]",
+            "[USER@example.com]",
+            "  [b]",
+            "[b]",
+            "[c]d]",
+            "[DEFAULT]",
+            "access_token = 1",
+            "  refresh_token : 2",
+            "token_salt =",
+            "x = y",
+            "  more",
+            "# word",
+            "",
+        ]
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=_PIECES,
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    cut=st.booleans(),
+    done=st.lists(st.tuples(st.sampled_from(_ACCOUNTS), st.sampled_from(["save", "delete", "load"])), max_size=5),
+)
+@example(lines=["[b]", "x = y", "[user@example.com]", "access_token = 1", "  [c]d]"], end="\n", cut=False,
+         done=[("user@example.com", "delete")])  # fmt: skip
+@example(lines=["x = y", "[b]", "access_token = 1"], end="\n", cut=False, done=[("b", "delete")])
+def test_any_file_says_afterwards_what_it_should(
+    tmp_path: Path, lines: list[str], end: str, cut: bool, done: list[tuple[str, str]]
+) -> None:
+    """One store that remembers, against configparser and a store that has just been opened."""
+    path = tmp_path / "any.config"
+    text = end.join(["[b]" if end == "\r\n" else "# first", *lines, ""])
+    path.write_bytes((text.rstrip("\r\n") if cut else text).encode())
+    try:
+        model = parsed(text)
+    except configparser.Error:
+        with pytest.raises(StoreContentError):
+            FileStore(path).load(USER)
+        return
+    store = FileStore(path)
+    for number, (account, what) in enumerate(done):
+        octets = path.read_bytes()
+        stored = store.load(account)
+        assert stored == FileStore(path).load(account)
+        assert store.accounts() == FileStore(path).accounts()
+        folded = [name for name in model if name.casefold() == account.casefold()]
+        section = account if account in model else next(iter(folded), account)
+        try:
+            if what == "save":
+                store.save(account, Record(access_token=f"new{number}"), stored.version if stored else None)
+                kept = {o: v for o, v in model.get(section, {}).items() if o not in CACHED_OPTIONS}
+                model[section] = kept | {"access_token": f"new{number}"}
+            elif what == "delete":
+                assert store.delete(account) == (stored is not None)
+                if stored is not None:
+                    model[section] = {o: v for o, v in model[section].items() if o not in CACHED_OPTIONS}
+        except StoreContentError:
+            assert path.read_bytes() == octets
+        found = parsed(path.read_bytes().decode())
+        # A section in which nothing is left may be gone.
+        assert {n: o for n, o in found.items() if o or n != section} == {
+            n: o for n, o in model.items() if o or n != section
+        }
+        model = found

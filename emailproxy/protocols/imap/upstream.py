@@ -72,7 +72,13 @@ class UpstreamImap:
     """The IMAP client that a server sees until it is logged in (`emailproxy.protocols.events.Upstream`)."""
 
     def __init__(
-        self, *, login: UpstreamLogin | None, starttls: bool, client_id: bytes | None = None, sasl_ir: bool = True
+        self,
+        *,
+        login: UpstreamLogin | None,
+        starttls: bool,
+        client_id: bytes | None = None,
+        sasl_ir: bool = True,
+        known: tuple[str, ...] = (),
     ) -> None:
         """Wait for the greeting.
 
@@ -81,10 +87,13 @@ class UpstreamImap:
             starttls: whether to insist on STARTTLS before anything else.
             client_id: the argument of the client's ID command (`DownstreamImap.client_id`), to be passed on.
             sasl_ir: whether to believe a server that offers SASL-IR (RFC 4959).
+            known: what this server offered before login a moment ago, in TLS. Where its greeting says nothing of them
+                that spares a question, and so a round trip; not with STARTTLS, nor without a login.
         """
         self._login = login
         self._starttls = starttls
         self._sasl_ir = sasl_ir
+        self._known = known if login is not None and not starttls else ()
         self._client_id = client_id if client_id is not None and not re.search(rb"[\x00\r\n]", client_id) else None
         self._in = ReceiveBuffer()
         self._out = bytearray()
@@ -230,6 +239,7 @@ class UpstreamImap:
         code, arguments, _ = response_code(response.rest)
         if code == b"CAPABILITY":
             self._learn(arguments)
+        self._offered = self._offered or self._known
         if self._offered:
             return self._after_capability()
         self._command(b"CAPABILITY", _State.CAPABILITY)

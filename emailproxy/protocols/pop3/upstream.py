@@ -47,15 +47,18 @@ class _State(enum.Enum):
 class UpstreamPop3:
     """The POP3 client that a server sees until it is logged in (`emailproxy.protocols.events.Upstream`)."""
 
-    def __init__(self, *, login: UpstreamLogin | None, starttls: bool) -> None:
+    def __init__(self, *, login: UpstreamLogin | None, starttls: bool, known: tuple[str, ...] = ()) -> None:
         """Wait for the greeting.
 
         Args:
             login: with what to log in; None asks for the capabilities and says goodbye.
             starttls: whether to insist on STLS before anything else.
+            known: what this server offered before login a moment ago, in TLS: spares a question, and so a round trip.
+                Not with STLS, nor without a login.
         """
         self._login = login
         self._starttls = starttls
+        self._known = known if login is not None and not starttls else ()
         self._in = ReceiveBuffer()
         self._out = bytearray()
         self._state = _State.GREETING
@@ -126,6 +129,9 @@ class UpstreamPop3:
             return self._fail(f"not a POP3 greeting: {self._words(line)}")
         if not ok:
             return self._fail(self._words(text))
+        if self._known:
+            self._offered = [*self._known]
+            return self._after_capa()
         self._command("CAPA", _State.CAPA)
         return None
 

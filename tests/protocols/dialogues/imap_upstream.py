@@ -46,6 +46,18 @@ def probe() -> UpstreamImap:
     return UpstreamImap(login=None, starttls=False)
 
 
+def remembering() -> UpstreamImap:
+    return UpstreamImap(login=LOGIN, starttls=False, client_id=b"NIL", known=tuple(OFFICE.split()))
+
+
+def remembering_probe() -> UpstreamImap:
+    return UpstreamImap(login=None, starttls=False, known=tuple(OFFICE.split()))
+
+
+def remembering_with_tls() -> UpstreamImap:
+    return UpstreamImap(login=LOGIN, starttls=True, known=tuple(OFFICE.split()))
+
+
 def office(name: str, *steps: Step, splittable: bool = True) -> Dialogue:
     """A login at Office 365, up to the token."""
     asked: list[Step] = [
@@ -71,6 +83,48 @@ def failed(detail: str) -> Event:
 
 
 AUTHENTICATING = "waiting for the answer to AUTHENTICATE: "
+
+REMEMBERED = [
+    Dialogue.upstream(
+        "what Office 365 offered a moment ago is not asked for",
+        remembering,
+        OFFICE_GREETING,
+        C("A1 ID NIL"),
+        S("* ID NIL", "A1 OK"),
+        INLINE,
+        S(f"A2 OK [CAPABILITY {OFFICE_AFTER}] done"),
+        Event(LoggedIn(("done",), tuple(OFFICE_AFTER.split()))),
+    ),
+    Dialogue.upstream(
+        "a greeting goes before what is remembered",
+        remembering,
+        S("* OK [CAPABILITY IMAP4rev1 AUTH=XOAUTH2] changed"),
+        C("A1 AUTHENTICATE XOAUTH2"),
+        S("+ "),
+        C(XOAUTH2),
+        S("A1 OK [CAPABILITY IMAP4rev1] done"),
+        Event(LoggedIn(("done",), ("IMAP4rev1",))),
+    ),
+    Dialogue.upstream(
+        "who asks for the capabilities asks",
+        remembering_probe,
+        OFFICE_GREETING,
+        C("A1 CAPABILITY"),
+        S("* CAPABILITY IMAP4rev1", "A1 OK"),
+        C("A2 LOGOUT"),
+        Event(CapabilitiesReceived(("IMAP4rev1",))),
+    ),
+    Dialogue.upstream(
+        "nothing is remembered before STARTTLS",
+        remembering_with_tls,
+        OFFICE_GREETING,
+        C("A1 CAPABILITY"),
+        S("* CAPABILITY IMAP4rev1 STARTTLS", "A1 OK"),
+        C("A2 STARTTLS"),
+        S("A2 OK"),
+        Event(StartTls()),
+    ),
+]
 
 LOGINS = [
     office(
@@ -413,4 +467,4 @@ PROBES = [
     ),
 ]
 
-DIALOGUES = [*LOGINS, *REFUSALS, *FAILURES, *TLS, *PROBES]
+DIALOGUES = [*LOGINS, *REMEMBERED, *REFUSALS, *FAILURES, *TLS, *PROBES]

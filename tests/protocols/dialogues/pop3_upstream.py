@@ -18,6 +18,18 @@ def with_tls() -> UpstreamPop3:
     return UpstreamPop3(login=LOGIN, starttls=True)
 
 
+def remembering() -> UpstreamPop3:
+    return UpstreamPop3(login=LOGIN, starttls=False, known=("TOP", "SASL OAUTHBEARER"))
+
+
+def remembering_probe() -> UpstreamPop3:
+    return UpstreamPop3(login=None, starttls=False, known=("TOP", "SASL OAUTHBEARER"))
+
+
+def remembering_with_tls() -> UpstreamPop3:
+    return UpstreamPop3(login=LOGIN, starttls=True, known=("TOP", "SASL OAUTHBEARER"))
+
+
 def office(name: str, *steps: Step) -> Dialogue:
     """A login at Office 365, up to the token."""
     asked: list[Step] = [OFFICE_GREETING, C("CAPA"), OFFICE_CAPA, C("AUTH XOAUTH2"), S("+ "), C(XOAUTH2)]
@@ -33,6 +45,35 @@ def failed(detail: str) -> Event:
 
 
 DIALOGUES = [
+    Dialogue.upstream(
+        "what was offered a moment ago is not asked for",
+        remembering,
+        OFFICE_GREETING,
+        C("AUTH OAUTHBEARER"),
+        S("+ "),
+        C(OAUTHBEARER),
+        S("+OK"),
+        Event(LoggedIn(("",))),
+    ),
+    Dialogue.upstream(
+        "who asks for the capabilities asks",
+        remembering_probe,
+        OFFICE_GREETING,
+        C("CAPA"),
+        OFFICE_CAPA,
+        C("QUIT"),
+        Event(CapabilitiesReceived(("TOP", "UIDL", "SASL PLAIN XOAUTH2"))),
+    ),
+    Dialogue.upstream(
+        "nothing is remembered before STLS",
+        remembering_with_tls,
+        OFFICE_GREETING,
+        C("CAPA"),
+        BEFORE_TLS,
+        C("STLS"),
+        S("+OK"),
+        Event(StartTls()),
+    ),
     office(
         "P-O1 P-O2 P20 P21 Office 365: two lines; what follows is left over",
         S("+OK User successfully logged on.", b"+OK 1 2"),
