@@ -40,6 +40,9 @@ ACCEPTS = 16
 PAUSE = 0.1
 """Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
 
+TASK = "emailproxy session"
+"""The name of a session's task, which trio would compose anew for each."""
+
 COMPLAINT = 10.0
 """Seconds between two lines about that in the log."""
 
@@ -231,18 +234,11 @@ class Listener:
             connection.close()
             self._services.audience.connection_refused(self.server, host, failure)
             return
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        except OSError as error:  # BSD and macOS say so of a connection that was reset before we took it
-            log.debug("%s: gone already: %s", host, error)
-            connection.close()
-            return
         session = Session(connection, address, self.server, self._context, self._services)
         self._sessions.add(session)
         self._by_address[host] += 1
         self._services.audience.session_opened(session)
-        self._nursery.start_soon(self._fenced, session, host)
+        self._nursery.start_soon(self._fenced, session, host, name=TASK)
 
     async def _fenced(self, session: Session, host: str) -> None:
         try:
