@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import hypothesis
 import pytest
 
+from .clocks import PatientClock
 from .ports import reserve
 from .time_limit import pytest_timeout_set_timer
 
@@ -28,6 +29,12 @@ hypothesis.settings.load_profile("unhurried")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreePort = Callable[[], int]
+
+
+@pytest.fixture
+def autojump_clock() -> PatientClock:
+    """In place of pytest-trio's, which jumps while a thread works."""
+    return PatientClock()
 
 
 @pytest.fixture

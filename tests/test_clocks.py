@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -29,6 +30,15 @@ async def test_time_waits_for_a_thread(clock: PatientClock) -> None:
         await trio.sleep_forever()
     assert scope.cancelled_caught
     assert trio.current_time() == 600
+
+
+async def test_time_may_pass_beside_a_thread_that_hangs(clock: PatientClock) -> None:
+    clock.minds_threads = False
+    gate = threading.Event()
+    with trio.move_on_after(600) as scope:
+        await trio.to_thread.run_sync(gate.wait, abandon_on_cancel=True)
+    assert scope.cancelled_caught
+    gate.set()
 
 
 async def test_what_runs_goes_before_a_jump(clock: PatientClock) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import trio
-from trio.testing import MockClock
 
 from emailproxy.config import Settings
 from emailproxy.draining import GROUP, LOGIN_DRAIN, LOOK, drain
 from emailproxy.failures import Failure, FailureKind
+from tests.clocks import PatientClock
 
 
 class FakeSession:
@@ -57,7 +57,7 @@ class FakeListeners:
 SETTINGS = Settings(drain=30, drain_grace=3)
 
 
-async def test_each_goes_when_nothing_is_under_way(autojump_clock: MockClock) -> None:
+async def test_each_goes_when_nothing_is_under_way(autojump_clock: PatientClock) -> None:
     live = FakeListeners()
     idle, busy, waiting = live.add(), live.add(busy_until=12.3), live.add(logged_in=False)
     endless = live.add(busy_until=1e9)
@@ -70,14 +70,14 @@ async def test_each_goes_when_nothing_is_under_way(autojump_clock: MockClock) ->
     assert idle.asked == busy.asked == 0, "they are listened to from the first moment"
 
 
-async def test_they_come_back_elsewhere_in_groups(autojump_clock: MockClock) -> None:
+async def test_they_come_back_elsewhere_in_groups(autojump_clock: PatientClock) -> None:
     live = FakeListeners()
     all_of_them = [live.add() for _ in range(3 * GROUP)]
     await drain(live, SETTINGS, trio.Event())
     assert {session.ended for session in all_of_them} == {3, 3 + LOOK, 3 + 2 * LOOK}
 
 
-async def test_nobody_waits_for_who_is_in_a_hurry(autojump_clock: MockClock) -> None:
+async def test_nobody_waits_for_who_is_in_a_hurry(autojump_clock: PatientClock) -> None:
     live, hurrying = FakeListeners(), trio.Event()
     busy = live.add(busy_until=1e9)
     async with trio.open_nursery() as nursery:
@@ -87,14 +87,14 @@ async def test_nobody_waits_for_who_is_in_a_hurry(autojump_clock: MockClock) -> 
     assert busy.ended == 1.1
 
 
-async def test_a_grace_longer_than_the_drain(autojump_clock: MockClock) -> None:
+async def test_a_grace_longer_than_the_drain(autojump_clock: PatientClock) -> None:
     live = FakeListeners()
     idle = live.add()
     await drain(live, Settings(drain=2, drain_grace=9), trio.Event())
     assert idle.ended == 2
 
 
-async def test_without_a_session_there_is_nothing_to_wait_for(autojump_clock: MockClock) -> None:
+async def test_without_a_session_there_is_nothing_to_wait_for(autojump_clock: PatientClock) -> None:
     live = FakeListeners()
     await drain(live, SETTINGS, trio.Event())
     assert live.elapsed == 0

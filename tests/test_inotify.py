@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy import inotify
 from emailproxy.inotify import places, watching
+from tests.clocks import PatientClock
 
 
 def write(path: Path) -> None:
@@ -109,7 +109,7 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
 
 
 async def test_without_the_kernel_it_is_time_to_look_every_now_and_then(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     def none_left(wanted: object) -> tuple[int, dict[int, set[bytes]]]:
         raise OSError(errno.ENOSPC, "No space left on device")

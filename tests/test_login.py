@@ -11,7 +11,6 @@ from typing import NoReturn
 import pytest
 import trio
 import trustme
-from trio.testing import MockClock
 
 from emailproxy.config import Account, Config, MailProtocol, MailServer, Server, Settings
 from emailproxy.connection import Scratch
@@ -24,6 +23,7 @@ from emailproxy.secret import Secret
 from emailproxy.throttle import Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import ClientHello, UpstreamServers
+from tests.clocks import PatientClock
 
 from .scripted import ScriptedServer, serving
 
@@ -207,7 +207,7 @@ async def test_another_identity_asks_nobody() -> None:
 
 
 @pytest.mark.parametrize("protocol", list(MailProtocol))
-async def test_how_long_a_login_waits(protocol: MailProtocol, autojump_clock: MockClock) -> None:
+async def test_how_long_a_login_waits(protocol: MailProtocol, autojump_clock: PatientClock) -> None:
     tokens = ScriptedTokens(lambda _: "never")
     server = Server(f"{protocol.value}-1", protocol, 1, "127.0.0.1", 1)
     kind, detail = await failure(services(tokens), server)
@@ -279,7 +279,7 @@ async def test_the_accounts_own_server_goes_before_the_ports(
         joined.connection.close()
 
 
-async def test_an_account_without_a_server_is_refused_with_what_to_add(autojump_clock: MockClock) -> None:
+async def test_an_account_without_a_server_is_refused_with_what_to_add(autojump_clock: PatientClock) -> None:
     account = replace(ACCOUNT, servers=(MailServer(MailProtocol.SMTP, "smtp.example.com", 465),))
     port = Server("IMAP-1993", MailProtocol.IMAP, 1993, None, None)
     kind, detail = await failure(routed(account), port)

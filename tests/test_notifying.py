@@ -20,6 +20,7 @@ from emailproxy.config.model import Settings
 from emailproxy.notifying import Notifier
 from emailproxy.oauth.watching import Event, News
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 
 NEWS = News(
     Event.NEEDS_CONSENT,
@@ -189,7 +190,7 @@ async def test_a_web_hook() -> None:
     ids=["500", "302", "down", "slow"],
 )
 async def test_a_web_hook_that_fails_is_a_line(
-    autojump_clock: trio.testing.MockClock,
+    autojump_clock: PatientClock,
     caplog: pytest.LogCaptureFixture,
     answer: httpx2.Response | Exception | None,
     said: str,
@@ -205,7 +206,7 @@ async def test_a_web_hook_that_fails_is_a_line(
         assert secret not in caplog.text
 
 
-async def test_a_flood_is_bounded(autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_flood_is_bounded(autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture) -> None:
     hook = Hook(*[httpx2.Response(204)] * (module.MAX_QUEUED + 1))
     async with notifier(Settings(notify_url=HOOK), hook) as n:
         for _ in range(module.MAX_QUEUED + 50):

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
-from emailproxy.lookout import Lookout
+from emailproxy.lookout import GRAIN, Lookout
 from emailproxy.readiness import EachByTask, Readiness
-from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
+from emailproxy.relay import LINGER, QUIET, Ending, Relay
+from tests.clocks import PatientClock
 
 
 class Kind:
@@ -70,13 +70,11 @@ async def joined(
         return Connection(left, far), Connection(right, scratch)
 
     (client, near_client), (server, near_server) = pair(), pair()
-    scope = trio.CancelScope()
-    relay = Relay(near_client, near_server, idle_limit, scope, readiness=Kind.readiness)
+    relay = Relay(near_client, near_server, idle_limit, readiness=Kind.readiness)
     result = Joined(client, server, relay, (near_client, near_server))
 
     async def run() -> None:
-        with scope:
-            await relay.run()
+        await relay.run()
         result.ending = relay.ending
         near_client.close()
         near_server.close()
@@ -148,14 +146,14 @@ async def test_half_close_of_the_client_is_passed_on_and_the_answer_comes_back()
         assert j.ending is Ending.CLOSED
 
 
-async def test_a_client_that_stays_after_the_server_closed_is_let_go(autojump_clock: MockClock) -> None:
+async def test_a_client_that_stays_after_the_server_closed_is_let_go(autojump_clock: PatientClock) -> None:
     async with joined() as j:
         started = trio.current_time()
         j.server.close()
         assert await j.client.receive() == b""
         while j.ending is None:
             await trio.sleep(1)
-        assert LINGER <= trio.current_time() - started <= LINGER + REARM + 2
+        assert LINGER <= trio.current_time() - started <= LINGER + GRAIN + 2
         assert j.ending is Ending.IDLE
 
 
@@ -217,7 +215,22 @@ async def test_a_server_that_resets_after_the_client_has_left(last: bytes, endin
         assert j.ending is ending
 
 
-async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: MockClock) -> None:
+async def test_stopping_while_it_waits_and_before_it_began() -> None:
+    async with joined() as j:
+        j.relay.stop()
+        assert await j.client.receive() == b""
+        assert j.ending is None
+    socks = [*socket.socketpair(), *socket.socketpair()]
+    client, server, *_ = (Connection(sock, Scratch()) for sock in socks)
+    relay = Relay(client, server, 600, readiness=Kind.readiness)
+    relay.stop()
+    with trio.fail_after(5):
+        await relay.run()
+    for sock in socks:
+        sock.close()
+
+
+async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: PatientClock) -> None:
     async with joined() as j:
         for _ in range(5):
             await trio.sleep(29 * 60)
@@ -226,15 +239,15 @@ async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock:
         assert trio.current_time() > 2 * 3600
 
 
-async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: MockClock) -> None:
+async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: PatientClock) -> None:
     async with joined(idle_limit=600) as j:
         await trio.sleep(599)
         assert j.ending is None
-        await trio.sleep(REARM + 2)
+        await trio.sleep(GRAIN + 2)
         assert j.ending is Ending.IDLE
 
 
-async def test_a_download_that_never_pauses_is_not_idle(autojump_clock: MockClock) -> None:
+async def test_a_download_that_never_pauses_is_not_idle(autojump_clock: PatientClock) -> None:
     """A server that is always ahead of its client: the relay never finds nothing to read."""
     async with joined(idle_limit=600) as j:
         for connection in (j.client, j.server, *j.ours):
@@ -254,7 +267,7 @@ async def test_a_download_that_never_pauses_is_not_idle(autojump_clock: MockCloc
         assert j.ending is None
 
 
-async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: MockClock) -> None:
+async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: PatientClock) -> None:
     async with joined(idle_limit=600) as j, trio.open_nursery() as nursery:
 
         async def flood() -> None:
@@ -264,12 +277,12 @@ async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: 
         nursery.start_soon(flood)
         await trio.sleep(599)
         assert j.ending is None
-        await trio.sleep(2 * REARM)
+        await trio.sleep(2 * GRAIN)
         assert j.ending is Ending.IDLE
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: MockClock, direction: str) -> None:
+async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: PatientClock, direction: str) -> None:
     async with joined(idle_limit=600) as j:
         source, sink = (j.client, j.server) if direction == "up" else (j.server, j.client)
         for _ in range(10):
@@ -278,7 +291,7 @@ async def test_traffic_in_one_direction_keeps_the_session(autojump_clock: MockCl
         assert j.ending is None
 
 
-async def test_silent_since_the_server_had_the_last_word(autojump_clock: MockClock) -> None:
+async def test_silent_since_the_server_had_the_last_word(autojump_clock: PatientClock) -> None:
     async with joined() as j:
         since = trio.current_time()
         await trio.sleep(3)
@@ -301,7 +314,7 @@ async def test_silent_since_the_server_had_the_last_word(autojump_clock: MockClo
             assert unread is None, "something is there that nobody has read"
 
 
-async def test_not_silent_while_octets_wait_for_a_peer(autojump_clock: MockClock) -> None:
+async def test_not_silent_while_octets_wait_for_a_peer(autojump_clock: PatientClock) -> None:
     async with joined() as j, trio.open_nursery() as nursery:
         nursery.start_soon(j.server.send, b"\n" * 8_000_000)
         await trio.sleep(5)
@@ -322,7 +335,7 @@ async def test_who_listens_later_hears_what_comes_then_and_so_does_who_was_there
     assert second == [(b"two", True)]
 
 
-async def test_goodbye_reaches_a_client_that_waits(autojump_clock: MockClock) -> None:
+async def test_goodbye_reaches_a_client_that_waits(autojump_clock: PatientClock) -> None:
     async with joined() as j:
         await pump(j.server, j.client, b"* 1 EXISTS\r\n")
         await trio.sleep(QUIET + 1)
@@ -331,7 +344,7 @@ async def test_goodbye_reaches_a_client_that_waits(autojump_clock: MockClock) ->
 
 
 @pytest.mark.parametrize(("last", "quiet"), [(b"* 1 FETCH (BODY[] {2000}\r\nhalf a mess", 5.0), (b"line\r\n", 0.0)])
-async def test_goodbye_never_falls_into_a_response(autojump_clock: MockClock, last: bytes, quiet: float) -> None:
+async def test_goodbye_never_falls_into_a_response(autojump_clock: PatientClock, last: bytes, quiet: float) -> None:
     async with joined() as j:
         await pump(j.server, j.client, last)
         await trio.sleep(quiet)
@@ -340,7 +353,7 @@ async def test_goodbye_never_falls_into_a_response(autojump_clock: MockClock, la
         assert await j.client.receive() == b""
 
 
-async def test_goodbye_never_falls_into_what_the_client_has_not_read_yet(autojump_clock: MockClock) -> None:
+async def test_goodbye_never_falls_into_what_the_client_has_not_read_yet(autojump_clock: PatientClock) -> None:
     message = b"\n" * 8_000_000  # wherever the relay cuts it, it looks like the end of a line
     async with joined() as j, trio.open_nursery() as nursery:
         nursery.start_soon(j.server.send, message)
@@ -363,7 +376,6 @@ async def test_a_tap_sees_what_passes() -> None:
         near_client,
         near_server,
         600,
-        trio.CancelScope(),
         lambda data, to_client: seen.append((bytes(data), to_client)),
         Kind.readiness,
     )

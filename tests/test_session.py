@@ -15,7 +15,6 @@ from typing import NoReturn
 import pytest
 import trio
 import trustme
-from trio.testing import MockClock
 
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Connection, Scratch
@@ -29,8 +28,8 @@ from emailproxy.session import ATTEMPTS, CLIENT_LIMIT, RESTING, Session
 from emailproxy.throttle import LOCK_AFTER, Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
+from tests.clocks import PatientClock
 
-from .clocks import PatientClock
 from .scripted import ScriptedServer, serving
 
 IMAP, POP, SMTP = MailProtocol.IMAP, MailProtocol.POP, MailProtocol.SMTP
@@ -262,7 +261,7 @@ async def test_a_wrong_password_leaves_the_client_connected(
 
 
 async def test_too_many_wrong_passwords_end_the_connection(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: MockClock
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: PatientClock
 ) -> None:
     async with logged_out(IMAP, server_tls, client_tls) as (client, _):
         for number in range(ATTEMPTS):
@@ -305,7 +304,7 @@ async def test_no_such_user_and_a_wrong_password_are_refused_alike_at_a_whole_se
 
 
 async def test_who_goes_on_failing_is_hardly_looked_at(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: MockClock
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: PatientClock
 ) -> None:
     throttle = Throttle()
     for _ in range(LOCK_AFTER):
@@ -401,7 +400,7 @@ async def test_a_mail_server_with_another_name(server_tls: ssl.SSLContext, clien
 @pytest.mark.parametrize(("protocol", "wait", "answer"), [(IMAP, 60, "a1 NO [UNAVAILABLE]"), (SMTP, 30, "454 4.7.0")])
 async def test_a_login_that_waits_for_consent_hears_later(
     protocol: MailProtocol, wait: float, answer: str, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext,
-    autojump_clock: MockClock,
+    autojump_clock: PatientClock,
 ) -> None:  # fmt: skip
     tokens = FakeTokens("x")
     tokens.never = True
@@ -413,7 +412,7 @@ async def test_a_login_that_waits_for_consent_hears_later(
 
 
 async def test_login_wait_can_be_set(
-    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: MockClock
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext, autojump_clock: PatientClock
 ) -> None:
     tokens = FakeTokens("x")
     tokens.never = True
@@ -429,7 +428,7 @@ async def test_login_wait_can_be_set(
 @pytest.mark.parametrize("drip", [False, True])
 async def test_a_client_that_never_logs_in_is_let_go(
     protocol: MailProtocol, answer: str, drip: bool, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext,
-    autojump_clock: MockClock,
+    autojump_clock: PatientClock,
 ) -> None:  # fmt: skip
     async with logged_out(protocol, server_tls, client_tls) as (client, _), trio.open_nursery() as nursery:
 
@@ -637,7 +636,7 @@ async def test_a_clients_own_token_goes_to_the_mail_server(
 )
 async def test_the_servers_refusal_comes_back_as_one(
     protocol: MailProtocol, challenge: str, refusal: str, ca: trustme.CA, client_tls: ssl.SSLContext,
-    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+    autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

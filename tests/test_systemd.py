@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.systemd import MARGIN, ServiceManager
+from tests.clocks import PatientClock
 
 
 class Manager:
@@ -70,7 +70,7 @@ def test_nobody_there_is_no_error(tmp_path: Path) -> None:
 
 
 async def test_the_watchdog_hears_us_twice_in_its_time(
-    manager: Manager, tmp_path: Path, autojump_clock: MockClock
+    manager: Manager, tmp_path: Path, autojump_clock: PatientClock
 ) -> None:
     with trio.move_on_after(9.5):
         await ServiceManager(str(tmp_path / "notify"), watchdog=2.0).keep_watch()

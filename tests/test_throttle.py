@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import trio
-from trio.testing import MockClock
 
 from emailproxy.throttle import (
     CLIENTS,
@@ -15,6 +14,7 @@ from emailproxy.throttle import (
     MEMORY,
     Throttle,
 )
+from tests.clocks import PatientClock
 
 ADA, BOB = "ada@example.com", "bob@example.com"
 
@@ -37,7 +37,7 @@ async def test_a_success_forgives_this_account_and_no_other() -> None:
     assert throttle.failed("192.0.2.1", BOB) == LONGEST_DELAY
 
 
-async def test_time_forgives(autojump_clock: MockClock) -> None:
+async def test_time_forgives(autojump_clock: PatientClock) -> None:
     throttle = Throttle()
     for _ in range(LOCK_AFTER):
         throttle.failed("192.0.2.1", ADA)
@@ -70,7 +70,7 @@ async def test_only_the_guessing_address_is_locked_and_only_for_this_account() -
     assert throttle.admits("192.0.2.7", BOB), "a colleague sits behind the same address"
 
 
-async def test_a_locked_client_is_looked_at_now_and_then(autojump_clock: MockClock) -> None:
+async def test_a_locked_client_is_looked_at_now_and_then(autojump_clock: PatientClock) -> None:
     throttle = Throttle()
     for _ in range(LOCK_AFTER):
         throttle.failed("2001:db8::1", ADA)

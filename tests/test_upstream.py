@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 import trustme
-from trio.testing import MockClock
 
 from emailproxy.config import MailProtocol, MailServer
 from emailproxy.connection import Scratch
@@ -27,6 +26,7 @@ from emailproxy.upstream import (
     UpstreamServers,
     UpstreamUnavailableError,
 )
+from tests.clocks import PatientClock
 
 from .conftest import FreePort
 from .scripted import ScriptedServer, serving
@@ -89,7 +89,7 @@ async def test_a_login_learns_too_and_the_next_one_resumes_tls(
 @pytest.mark.parametrize(("protocol", "question"), [(MailProtocol.IMAP, b"CAPABILITY"), (MailProtocol.POP, b"CAPA")])
 async def test_what_a_server_offers_is_asked_for_once_in_a_while(
     protocol: MailProtocol, question: bytes,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
 ) -> None:  # fmt: skip
     async with serving(protocol, server_tls) as scripted:
         server = MailServer(protocol, "127.0.0.1", scripted.port)  # a look-up's thread would let the clock jump
@@ -223,7 +223,8 @@ async def cut_off(stream: trio.SSLStream[trio.SocketStream]) -> None:
 )
 async def test_a_server_that_does_not_let_us_in(
     talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], words: str,
-    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture,
+    upstreams: UpstreamServers, server_tls: ssl.SSLContext, autojump_clock: PatientClock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     port = await dialogue(talk, server_tls)
     # Not by name: a look-up runs in a thread, which a jumping clock does not wait for.

@@ -10,8 +10,10 @@ may differ by that much, ours being ahead of the owner's. If the owner's is ahea
 last too long; so it also ends when it was seen unchanged for as long as any lease may last.
 
 The arithmetic: a lease is written down at 0 and ends at `LEASE` (60). The token request, with its retry, is cut off at
-35, whether writing the lease took no time or the 25 that a save may take (`SAVE`: a read of 10, then a write of 15).
-The save of the new tokens is over 25 later, at 60. Another proxy begins at 65 at the earliest.
+35, and the save of the new tokens is over 25 later, at 60 (`SAVE`: a read of 10, then a write of 15). Another proxy
+begins at 65 at the earliest. A request that is cut off may have been granted, and then its refresh token is lost; so
+none begins that has less than `REQUEST` (20) left: if writing the lease took more than 15, or the machine slept
+meanwhile, the lease is written down anew.
 """
 
 from __future__ import annotations
@@ -46,6 +48,8 @@ CLOCKS: Final = 5
 """Seconds by which the clocks of two machines may differ; a synchronised one is right within a tenth of a second."""
 SAVE: Final = READ_DEADLINE + WRITE_DEADLINE
 """Seconds that a save takes at worst (`emailproxy.store.cached.CachedStore.save`)."""
+REQUEST: Final = 20.0
+"""Seconds that a turn must have left for the token request when it begins: token endpoints answer within one."""
 POLL: Final = (0.3, 1.0)
 """Seconds between two looks at somebody else's lease: a refresh takes about a second. By chance, so that those who wait
 do not come together."""
@@ -60,6 +64,7 @@ class TurnTimes:
     lease: int = LEASE
     clocks: float = CLOCKS
     save: float = SAVE
+    request: float = REQUEST
 
 
 Reread = Callable[[Login], Awaitable[Opened | None]]
@@ -115,11 +120,7 @@ class Turns:
         now: Opened | None = opened
         while now is not None and now.refresh == wanted and not now.dead:
             if trio.current_time() >= give_up:
-                raise failed(
-                    FailureKind.TEMPORARY,
-                    login.name,
-                    f"other proxies have held the turn to refresh it for {PATIENCE:g} s; see which of them hangs",
-                )
+                raise failed(FailureKind.TEMPORARY, login.name, self._why_not(now))
             if self._stands(login.name, now.lease):
                 if not waited:
                     log.info("account %s: another proxy is refreshing it, waiting", foreign(login.name))
@@ -138,7 +139,11 @@ class Turns:
             except StoreError as error:
                 raise no_turn(login.name, error) from None
             self._seen.pop(login.name, None)
-            return Turn(leased, begun + self._times.lease - self._times.save)
+            left = self._left(begun, lease)
+            if left >= self._times.request:
+                return Turn(leased, trio.current_time() + left)
+            log.info("account %s: the turn to refresh it was late, taking it anew", foreign(login.name))
+            now = leased
         self._seen.pop(login.name, None)
         return Turn(now)
 
@@ -151,6 +156,22 @@ class Turns:
                 log.debug("account %s: the lease was overwritten", foreign(login.name))
             except StoreError as error:
                 log.info("account %s: the lease runs out by itself: %s", foreign(login.name), foreign(error))
+
+    def _left(self, begun: float, lease: Lease) -> float:
+        """Seconds for the token request in a turn that was asked for at `begun`.
+
+        By both clocks: the one that deadlines go by stands still while the machine sleeps, the other may be set.
+        """
+        times = self._times
+        return min(begun + times.lease - trio.current_time(), lease.until - self._now()) - times.save
+
+    def _why_not(self, opened: Opened) -> str:
+        if opened.lease is not None and opened.lease.owner == self._owner:
+            return (
+                f"the store takes so long to write down whose turn to refresh it is that for {PATIENCE:g} s no turn "
+                "had time left for the token request; see why it is slow"
+            )
+        return f"other proxies have held the turn to refresh it for {PATIENCE:g} s; see which of them hangs"
 
     def _stands(self, account: str, lease: Lease | None) -> bool:
         """Whether `lease` keeps us waiting."""

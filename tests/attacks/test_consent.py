@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.failures import LoginFailed
 from emailproxy.oauth.consent import OutcomeKind
+from tests.clocks import PatientClock
 from tests.oauth.support import ACCOUNT, PASSWORD, WRONG, grant, query_of, redirect, token, unseal, world
 
 OTHER = replace(
@@ -20,7 +20,7 @@ OTHER = replace(
 PUBLIC = replace(ACCOUNT, client_secret=None)
 
 
-async def test_a_state_that_was_used_brings_nothing_again(autojump_clock: MockClock) -> None:
+async def test_a_state_that_was_used_brings_nothing_again(autojump_clock: PatientClock) -> None:
     async with world(grant("new-access", "new-refresh")) as w, trio.open_nursery() as nursery:
         nursery.start_soon(token, w)
         await w.somebody_is_asked()
@@ -34,7 +34,7 @@ async def test_a_state_that_was_used_brings_nothing_again(autojump_clock: MockCl
 
 
 @pytest.mark.parametrize("state", ["guessed", "", "the-state", "\udcff", "x" * 10_000])
-async def test_a_code_without_our_state_is_not_looked_at(autojump_clock: MockClock, state: str) -> None:
+async def test_a_code_without_our_state_is_not_looked_at(autojump_clock: PatientClock, state: str) -> None:
     async with world(grant("new-access", "new-refresh")) as w, trio.open_nursery() as nursery:
         nursery.start_soon(token, w)
         await w.somebody_is_asked()
@@ -45,7 +45,7 @@ async def test_a_code_without_our_state_is_not_looked_at(autojump_clock: MockClo
         assert [form["code"] for form in w.provider.requests] == ["the-code"], "the right one still counts"
 
 
-async def test_an_injected_code_is_worth_nothing_without_our_verifier(autojump_clock: MockClock) -> None:
+async def test_an_injected_code_is_worth_nothing_without_our_verifier(autojump_clock: PatientClock) -> None:
     """PKCE (RFC 7636): who knows the state, and makes the browser bring a code of another client, still has no
     verifier for it, and the provider refuses the exchange."""
     async with world(grant("new-access", "new-refresh")) as w, trio.open_nursery() as nursery:
@@ -79,7 +79,7 @@ async def test_an_answer_for_one_account_is_none_for_another() -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_a_strangers_password_gets_nothing_of_the_owners_consent(autojump_clock: MockClock) -> None:
+async def test_a_strangers_password_gets_nothing_of_the_owners_consent(autojump_clock: PatientClock) -> None:
     """Two passwords wait; the one whose authorisation a person completes is the account's, and the other is told no."""
     refused: list[LoginFailed] = []
 

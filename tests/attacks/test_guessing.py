@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy import throttle as throttling
 from emailproxy.failures import FailureKind
@@ -12,6 +11,7 @@ from emailproxy.oauth import managed, passwords, shares
 from emailproxy.oauth.hashing import verify
 from emailproxy.secret import Secret
 from emailproxy.throttle import LOCK_AFTER, Throttle
+from tests.clocks import PatientClock
 from tests.oauth.managing_support import IMAP, MANAGED, PHONE, entry, managed_record
 from tests.oauth.support import ACCOUNT, failure, kind, token, world
 
@@ -24,7 +24,7 @@ def guess(number: int) -> Secret:
 
 
 async def test_the_owner_gets_in_while_a_thousand_addresses_guess(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From an address of its own, from one that a guesser uses as well, and as another account: at once."""
     monkeypatch.setattr(managed, "verify", lambda kept, password: kept is not None and verify(kept, password))
@@ -44,7 +44,7 @@ async def test_the_owner_gets_in_while_a_thousand_addresses_guess(
         assert w.records.record == before
 
 
-async def test_one_address_that_goes_on_is_locked_and_no_other(autojump_clock: MockClock) -> None:
+async def test_one_address_that_goes_on_is_locked_and_no_other(autojump_clock: PatientClock) -> None:
     throttle = Throttle()
     for _ in range(LOCK_AFTER):
         throttle.failed("198.51.100.1", ACCOUNT.name)
@@ -56,7 +56,7 @@ async def test_one_address_that_goes_on_is_locked_and_no_other(autojump_clock: M
 
 
 async def test_what_guessers_leave_behind_is_bounded(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names, addresses and passwords that are never the same again."""
     for module, name in ((throttling, "CLIENTS"), (passwords, "MAX_WRONG"), (shares, "MAX_PROVEN")):

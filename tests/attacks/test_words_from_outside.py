@@ -9,7 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.oauth.consent import Outcome, OutcomeKind
@@ -29,6 +28,7 @@ from emailproxy.protocols.pop3 import DownstreamPop3, UpstreamPop3
 from emailproxy.protocols.sasl import UpstreamLogin
 from emailproxy.protocols.smtp import DownstreamSmtp, UpstreamSmtp
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 from tests.oauth.support import failure, grant, sealed_record, token, world
 
 EVIL = "x\r\nA1 DELETE INBOX\r\nINFO all is well\x00\x1b[2J"
@@ -153,7 +153,7 @@ def test_a_servers_words_to_the_client_are_one_line() -> None:
 
 @pytest.mark.parametrize("field", ["error", "error_description", "suberror", "error_uri"])
 async def test_a_providers_words_are_one_line_in_the_log_and_none_to_the_client(
-    autojump_clock: MockClock, field: str, caplog: pytest.LogCaptureFixture
+    autojump_clock: PatientClock, field: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     answer = httpx2.Response(400, json={"error": "invalid_grant", field: EVIL})
@@ -194,7 +194,9 @@ BAD_TOKENS = {
         if field == "access_token" or (isinstance(value, str) and value)
     ],
 )
-async def test_a_malformed_token_is_neither_used_nor_kept(autojump_clock: MockClock, field: str, value: object) -> None:
+async def test_a_malformed_token_is_neither_used_nor_kept(
+    autojump_clock: PatientClock, field: str, value: object
+) -> None:
     tokens = {"access_token": "good", "token_type": "Bearer", "expires_in": 3600, field: value}
     before = sealed_record()
     async with world(*[httpx2.Response(200, json=tokens)] * 2, record=before) as w:
@@ -203,7 +205,7 @@ async def test_a_malformed_token_is_neither_used_nor_kept(autojump_clock: MockCl
         assert w.records.record == before
 
 
-async def test_a_large_token_is_used(autojump_clock: MockClock) -> None:
+async def test_a_large_token_is_used(autojump_clock: PatientClock) -> None:
     """Entra's have 2 to 4 thousand characters; what is cut off is an answer of more than a megabyte
     (tests/oauth/test_endpoint.py)."""
     large = "t" * 64_000

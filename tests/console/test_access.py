@@ -6,7 +6,6 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
 
 from emailproxy.console.access import (
     CODE_SECONDS,
@@ -19,6 +18,7 @@ from emailproxy.console.access import (
     TooManyTriesError,
 )
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 
 TOKEN = "a-token-that-nobody-guesses"
 
@@ -34,7 +34,7 @@ async def test_the_token_and_no_other() -> None:
         assert not judge.admits(wrong, "a")
 
 
-async def test_who_guesses_is_not_listened_to(autojump_clock: MockClock) -> None:
+async def test_who_guesses_is_not_listened_to(autojump_clock: PatientClock) -> None:
     judge = access()
     for _ in range(WRONG):
         assert not judge.admits("guess", "192.0.2.7")
@@ -46,7 +46,7 @@ async def test_who_guesses_is_not_listened_to(autojump_clock: MockClock) -> None
     assert judge.admits(TOKEN, "192.0.2.7")
 
 
-async def test_mistakes_of_a_day_do_not_add_up(autojump_clock: MockClock) -> None:
+async def test_mistakes_of_a_day_do_not_add_up(autojump_clock: PatientClock) -> None:
     judge = access()
     for _ in range(10 * WRONG):
         assert not judge.admits("guess", "a")
@@ -70,7 +70,7 @@ async def test_a_code_works_once() -> None:
     assert judge.redeem("") is None
 
 
-async def test_a_code_works_for_a_minute(autojump_clock: MockClock) -> None:
+async def test_a_code_works_for_a_minute(autojump_clock: PatientClock) -> None:
     judge = access()
     code = judge.issue()
     await trio.sleep(CODE_SECONDS)

@@ -14,7 +14,6 @@ import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
 
 from emailproxy.config.model import Account
 from emailproxy.console import hub as hubs
@@ -29,6 +28,7 @@ from emailproxy.oauth.question import Question
 from emailproxy.status import Status
 from emailproxy.store.base import Record, StoreContentError, StoreUnavailableError
 from emailproxy.store.health import StoreHealth
+from tests.clocks import PatientClock
 
 from .stage import ACCOUNT, START, Stage, now, staged
 
@@ -52,7 +52,7 @@ def snapshot(envelopes: Sequence[Envelope]) -> messages.Snapshot:
     return first
 
 
-async def test_a_snapshot_and_then_the_changes(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_snapshot_and_then_the_changes(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         old = stage.open_session()
         with stage.hub.watch() as watch:
@@ -72,7 +72,7 @@ async def test_a_snapshot_and_then_the_changes(autojump_clock: MockClock, tmp_pa
     assert of(envelopes, messages.SessionClosed) == [messages.SessionClosed(new.id, "idle for too long", 0, 0, 0.0)]
 
 
-async def test_a_failed_login_has_its_reference(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_failed_login_has_its_reference(autojump_clock: PatientClock, tmp_path: Path) -> None:
     failure = Failure(FailureKind.WRONG_CREDENTIALS, "No.", "the whole story", "7F3A")
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:
@@ -86,7 +86,7 @@ async def test_a_failed_login_has_its_reference(autojump_clock: MockClock, tmp_p
     assert counts == (int(START // 60), 0, 1)
 
 
-async def test_logins_are_counted_for_an_hour(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_logins_are_counted_for_an_hour(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session = stage.open_session()
         stage.log_in(session)
@@ -173,10 +173,10 @@ def test_who_comes_back_hears_everything_exactly_once(rounds: list[tuple[int, in
                     await trio.sleep(1.5)
             nursery.cancel_scope.cancel()
 
-    trio.run(run, clock=MockClock(autojump_threshold=0))
+    trio.run(run, clock=PatientClock())
 
 
-async def test_what_fell_out_of_the_ring_is_a_snapshot(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_what_fell_out_of_the_ring_is_a_snapshot(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:
             [first] = await heard(watch)
@@ -192,7 +192,7 @@ async def test_what_fell_out_of_the_ring_is_a_snapshot(autojump_clock: MockClock
 
 @pytest.mark.parametrize("after", [None, 10**9, -1])
 async def test_who_comes_back_with_nonsense_gets_a_snapshot(
-    autojump_clock: MockClock, after: int | None, tmp_path: Path
+    autojump_clock: PatientClock, after: int | None, tmp_path: Path
 ) -> None:
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:
@@ -202,7 +202,7 @@ async def test_who_comes_back_with_nonsense_gets_a_snapshot(
                 assert [each.type for each in await heard(watch)] == ["snapshot"]
 
 
-async def test_another_life_is_another_stream(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_another_life_is_another_stream(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, active=False) as stage:
         streams = []
         for _ in range(2):
@@ -217,7 +217,7 @@ async def test_another_life_is_another_stream(autojump_clock: MockClock, tmp_pat
 # --- slow, many, none -------------------------------------------------------------------------------------------------
 
 
-async def test_a_slow_watcher_is_dropped_and_the_others_hear_on(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_slow_watcher_is_dropped_and_the_others_hear_on(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as slow, stage.hub.watch() as quick:
             await heard(quick)
@@ -236,7 +236,7 @@ async def test_a_slow_watcher_is_dropped_and_the_others_hear_on(autojump_clock: 
 
 
 async def test_there_is_a_limit_of_watchers(
-    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: PatientClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hubs, "MAX_WATCHERS", 1)
     async with staged(tmp_path) as stage:
@@ -246,7 +246,7 @@ async def test_there_is_a_limit_of_watchers(
             pass
 
 
-async def test_nothing_is_to_be_done_when_nobody_watches(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_nothing_is_to_be_done_when_nobody_watches(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
 
         async def is_quiet() -> bool:
@@ -263,7 +263,7 @@ async def test_nothing_is_to_be_done_when_nobody_watches(autojump_clock: MockClo
         assert await is_quiet()
 
 
-async def test_a_hub_that_sleeps_costs_nothing_and_says_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_hub_that_sleeps_costs_nothing_and_says_nothing(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, active=False) as stage:
         session = stage.open_session()
         stage.log_in(session)
@@ -278,7 +278,7 @@ async def test_a_hub_that_sleeps_costs_nothing_and_says_nothing(autojump_clock: 
 # --- what nobody tells ------------------------------------------------------------------------------------------------
 
 
-async def test_octets_are_said_once_a_second_where_they_changed(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_octets_are_said_once_a_second_where_they_changed(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         first, second = stage.open_session(), stage.open_session()
         for session in (first, second):
@@ -297,7 +297,7 @@ async def test_octets_are_said_once_a_second_where_they_changed(autojump_clock: 
             assert of(await heard(watch, 2.0), messages.Traffic) == [], "before a login nothing is relayed"
 
 
-async def test_a_long_silence_is_broken(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_long_silence_is_broken(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:
             await heard(watch)
@@ -305,7 +305,7 @@ async def test_a_long_silence_is_broken(autojump_clock: MockClock, tmp_path: Pat
             assert of(await heard(watch, 100.0), messages.Traffic) == [messages.Traffic(())] * 4
 
 
-async def test_who_comes_back_gets_all_counts_anew(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_who_comes_back_gets_all_counts_anew(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session = stage.open_session()
         stage.log_in(session)
@@ -318,7 +318,7 @@ async def test_who_comes_back_gets_all_counts_anew(autojump_clock: MockClock, tm
         assert of(envelopes, messages.Traffic)[-1] == messages.Traffic(((session.id, 10, 20),))
 
 
-async def test_the_ring_keeps_no_counts(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_ring_keeps_no_counts(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         session = stage.open_session()
         stage.log_in(session)
@@ -330,7 +330,7 @@ async def test_the_ring_keeps_no_counts(autojump_clock: MockClock, tmp_path: Pat
             assert of(await heard(watch), messages.Traffic) == [messages.Traffic(())]
 
 
-async def test_the_store_is_said_when_it_changes(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_store_is_said_when_it_changes(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:
             assert snapshot(await heard(watch)).store.reachable is None
@@ -342,7 +342,7 @@ async def test_the_store_is_said_when_it_changes(autojump_clock: MockClock, tmp_
     assert (store.reachable, store.error, store.reads, store.failures) == (False, "memory: is away", 1, 1)
 
 
-async def test_draining_and_readiness_are_said(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_draining_and_readiness_are_said(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path) as stage:
         stage.hub.listener_bound(stage.config.servers[0], [("127.0.0.1", 1993)])
         with stage.hub.watch() as watch:
@@ -366,7 +366,7 @@ def named(name: str) -> Account:
 
 
 async def test_accounts_are_read_while_somebody_watches_and_only_once(
-    autojump_clock: MockClock, tmp_path: Path
+    autojump_clock: PatientClock, tmp_path: Path
 ) -> None:
     other = named("other@example.com")
     async with staged(tmp_path, ACCOUNT, other) as stage:
@@ -390,7 +390,7 @@ async def test_accounts_are_read_while_somebody_watches_and_only_once(
         assert stage.store.reads == 2
 
 
-async def test_look_ups_end_at_their_number(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_look_ups_end_at_their_number(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, *(named(f"{number}@example.com") for number in range(10))) as stage:
         stage.hub._look_ups = 3
         with stage.hub.watch():
@@ -398,7 +398,7 @@ async def test_look_ups_end_at_their_number(autojump_clock: MockClock, tmp_path:
         assert stage.store.reads == 3
 
 
-async def test_a_store_that_is_away_is_asked_once_a_minute(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_store_that_is_away_is_asked_once_a_minute(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
         stage.store.read_failure = StoreUnavailableError("away")
         with stage.hub.watch():
@@ -406,7 +406,9 @@ async def test_a_store_that_is_away_is_asked_once_a_minute(autojump_clock: MockC
         assert stage.store.reads == 3
 
 
-async def test_a_record_that_cannot_be_read_is_unknown_and_says_why(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_record_that_cannot_be_read_is_unknown_and_says_why(
+    autojump_clock: PatientClock, tmp_path: Path
+) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
         stage.store.read_failure = StoreContentError("memory: is damaged")
         with stage.hub.watch() as watch:
@@ -416,7 +418,7 @@ async def test_a_record_that_cannot_be_read_is_unknown_and_says_why(autojump_clo
         assert stage.store.reads == 1
 
 
-async def test_accounts_come_and_go_with_a_reload(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_accounts_come_and_go_with_a_reload(autojump_clock: PatientClock, tmp_path: Path) -> None:
     other = named("other@example.com")
     async with staged(tmp_path, ACCOUNT) as stage:
         with stage.hub.watch() as watch:
@@ -429,7 +431,7 @@ async def test_accounts_come_and_go_with_a_reload(autojump_clock: MockClock, tmp
 
 
 async def test_of_very_many_accounts_those_that_matter_are_shown(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(scenes, "SHOWN", 4)
     accounts = [ACCOUNT.alike(f"{letter}@example.com") for letter in "abcdefgh"]
@@ -459,7 +461,7 @@ async def test_of_very_many_accounts_those_that_matter_are_shown(
             assert shown(await heard(watch)) == ["e", "f", "g", "h"]
 
 
-async def test_a_use_is_shown_at_most_once_a_minute(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_use_is_shown_at_most_once_a_minute(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
         session = stage.open_session()
         with stage.hub.watch() as watch:
@@ -478,7 +480,7 @@ async def test_a_use_is_shown_at_most_once_a_minute(autojump_clock: MockClock, t
     ("kind", "outcome"), [(OutcomeKind.AUTHORISED, "authorised"), (OutcomeKind.MALFORMED, "unknown")]
 )
 async def test_an_authorisation_comes_and_goes(
-    autojump_clock: MockClock, kind: OutcomeKind, outcome: str, tmp_path: Path
+    autojump_clock: PatientClock, kind: OutcomeKind, outcome: str, tmp_path: Path
 ) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
         with stage.hub.watch() as watch:
@@ -500,7 +502,7 @@ async def test_an_authorisation_comes_and_goes(
     assert gone == [messages.PendingGone(told.id, ACCOUNT.name, outcome)]
 
 
-async def test_a_device_code_is_drawn(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_device_code_is_drawn(autojump_clock: PatientClock, tmp_path: Path) -> None:
     device = replace(ACCOUNT, oauth2_flow="device")
     async with staged(tmp_path, device) as stage:
         question = Question("https://provider.test/device", "s", user_code="ABCD", page="https://provider.test/enter")
@@ -515,7 +517,9 @@ async def test_a_device_code_is_drawn(autojump_clock: MockClock, tmp_path: Path)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-async def test_warnings_are_heard_from_every_thread(autojump_clock: MockClock, elsewhere: bool, tmp_path: Path) -> None:
+async def test_warnings_are_heard_from_every_thread(
+    autojump_clock: PatientClock, elsewhere: bool, tmp_path: Path
+) -> None:
     log = logging.getLogger("emailproxy.somewhere")
     async with staged(tmp_path) as stage:
         with stage.hub.watch() as watch:

@@ -164,9 +164,10 @@ async def replica(
     *,
     store_seconds: Callable[[], float] = lambda: 0.0,
     ahead: float = 0.0,
+    slept: Callable[[], float] = lambda: 0.0,
     times: TurnTimes = TurnTimes(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Replica]:
-    """One process on `store`, whose clock is `ahead` of the others'."""
+    """One process on `store`, whose time of day is `ahead` of the others', and further by what its machine `slept`."""
     own = type(store)(shared_with=store)
     records = SlowRecords(CachedStore(own), store_seconds)
     consents = Consents(lambda pending: None)
@@ -176,7 +177,7 @@ async def replica(
         settings=Settings,
         transport=_MortalTransport(provider, records),
         iterations=FEW,
-        now=lambda: now() + ahead,
+        now=lambda: now() + ahead + slept(),
         times=times,
     ) as broker:
         yield Replica(broker, own, records, account(provider.kind), consents)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from trio.testing import MockClock
 
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth.clients import Clients
@@ -15,6 +14,7 @@ from emailproxy.oauth.refusals import TokenEndpointError
 from emailproxy.references.base import Reference
 from emailproxy.references.resolver import Resolver
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 from tests.references.fakes import FakeSource, sources
 
 from .support import ACCOUNT
@@ -40,7 +40,7 @@ async def test_plain_values_are_used_as_they_are(clients: Clients, vault: FakeSo
     assert not vault.reads
 
 
-async def test_references_are_followed(clients: Clients, vault: FakeSource, autojump_clock: MockClock) -> None:
+async def test_references_are_followed(clients: Clients, vault: FakeSource, autojump_clock: PatientClock) -> None:
     account = replace(ACCOUNT, client_id=Reference("vault", "id"), client_secret=Reference("vault", "app"))
     secret = await clients.configured_secret(account)
     credentials = await clients.credentials(account, secret)

@@ -11,6 +11,7 @@ from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth import consent as module
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending, new_state
 from emailproxy.oauth.question import LIFETIME, Question
+from tests.clocks import PatientClock
 
 from .support import ACCOUNT
 
@@ -91,9 +92,7 @@ async def test_the_answer_waits_for_the_exchange() -> None:
         (url(base="http://localhost:8080"), OutcomeKind.UNKNOWN),
     ],
 )
-async def test_what_is_no_answer_ends_nothing(
-    given: str, kind: OutcomeKind, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_what_is_no_answer_ends_nothing(given: str, kind: OutcomeKind, autojump_clock: PatientClock) -> None:
     consents = Consents()
     pending = begin(consents)
     with trio.fail_after(1):
@@ -134,7 +133,7 @@ async def test_denied() -> None:
     assert failures[0].failure.detail.isprintable()
 
 
-async def test_nobody_comes(autojump_clock: trio.testing.MockClock) -> None:
+async def test_nobody_comes(autojump_clock: PatientClock) -> None:
     consents = Consents()
     pending = begin(consents)
     with pytest.raises(LoginFailed, match="within 15 minutes"):
@@ -144,7 +143,7 @@ async def test_nobody_comes(autojump_clock: trio.testing.MockClock) -> None:
     assert (await consents.complete(url())).kind is OutcomeKind.UNKNOWN, "too late, though not ended yet"
 
 
-async def test_a_reloaded_page_shows_the_same(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_reloaded_page_shows_the_same(autojump_clock: PatientClock) -> None:
     consents, codes = Consents(), list[str]()
     pending = begin(consents)
     async with trio.open_nursery() as nursery:
@@ -171,7 +170,7 @@ async def test_the_announcement(caplog: pytest.LogCaptureFixture) -> None:
     assert told == [pending]
 
 
-async def test_reminders_once_a_minute(autojump_clock: trio.testing.MockClock) -> None:
+async def test_reminders_once_a_minute(autojump_clock: PatientClock) -> None:
     told: list[Pending] = []
     consents = Consents(told.append)
     pending = begin(consents)
@@ -213,9 +212,7 @@ async def test_wrong_passwords_cannot_fill_all_places() -> None:
     begin(consents, "the owner's")
 
 
-async def test_a_new_password_must_be_confirmed(
-    caplog: pytest.LogCaptureFixture, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_new_password_must_be_confirmed(caplog: pytest.LogCaptureFixture, autojump_clock: PatientClock) -> None:
     consents, codes = Consents(), list[str]()
     pending = begin(consents, replaces=True, client="192.0.2.1")
     assert "only if the password was changed" in caplog.text

@@ -18,6 +18,7 @@ from emailproxy.oauth import endpoint as module
 from emailproxy.oauth.endpoint import ClientCredentials, TokenEndpoint, TokenResponse, open_endpoint
 from emailproxy.oauth.refusals import Meaning, TokenEndpointError
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 
 from .support import Provider, grant, refusal
 
@@ -117,7 +118,7 @@ async def test_expires_in_missing() -> None:
         httpx2.RemoteProtocolError("nonsense"),
     ],
 )
-async def test_one_retry(first: object, autojump_clock: trio.testing.MockClock) -> None:
+async def test_one_retry(first: object, autojump_clock: PatientClock) -> None:
     provider = Provider(first, grant("abc"))  # type: ignore[arg-type]
     async with open_endpoint(transport=provider) as endpoint:
         response = await endpoint.grant(URL, PUBLIC, "password", {})
@@ -125,7 +126,7 @@ async def test_one_retry(first: object, autojump_clock: trio.testing.MockClock) 
     assert len(provider.requests) == 2
 
 
-async def test_only_one_retry(autojump_clock: trio.testing.MockClock) -> None:
+async def test_only_one_retry(autojump_clock: PatientClock) -> None:
     error, provider = await refused(httpx2.ConnectError("no"), httpx2.Response(502))
     assert error.meaning is Meaning.TEMPORARY
     assert len(provider.requests) == 2
@@ -137,7 +138,7 @@ async def test_a_refusal_is_not_retried() -> None:
     assert len(provider.requests) == 1
 
 
-async def test_silence_is_temporary_after_two_deadlines(autojump_clock: trio.testing.MockClock) -> None:
+async def test_silence_is_temporary_after_two_deadlines(autojump_clock: PatientClock) -> None:
     async def silent(form: dict[str, str]) -> httpx2.Response:
         await trio.sleep_forever()
         raise AssertionError
@@ -165,7 +166,7 @@ async def test_silence_is_temporary_after_two_deadlines(autojump_clock: trio.tes
         b'{"access_token": "a", "refresh_token": "\\udfff"}',
     ],
 )
-async def test_answers_that_are_no_token(body: bytes, autojump_clock: trio.testing.MockClock) -> None:
+async def test_answers_that_are_no_token(body: bytes, autojump_clock: PatientClock) -> None:
     error, _ = await refused(httpx2.Response(200, content=body), httpx2.Response(200, content=body))
     assert error.meaning is Meaning.TEMPORARY
 
@@ -188,7 +189,7 @@ async def test_a_redirect_is_not_followed() -> None:
     assert len(provider.requests) == 1
 
 
-async def test_a_huge_answer_is_cut_off(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_huge_answer_is_cut_off(autojump_clock: PatientClock) -> None:
     sent = 0
 
     async def parts() -> AsyncIterator[bytes]:
@@ -203,7 +204,7 @@ async def test_a_huge_answer_is_cut_off(autojump_clock: trio.testing.MockClock) 
     assert sent < 3 * module.MAX_ANSWER
 
 
-async def test_a_compressed_answer_is_not_unpacked(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_compressed_answer_is_not_unpacked(autojump_clock: PatientClock) -> None:
     def bomb() -> httpx2.Response:
         async def parts() -> AsyncIterator[bytes]:
             yield gzip.compress(b" " * 10_000_000)
@@ -368,7 +369,7 @@ async def test_the_known_end_of_a_refresh_token(told: object, known: int | None)
     assert response.refresh_expires_in == known
 
 
-async def test_requests_are_counted_by_what_came_of_them(autojump_clock: trio.testing.MockClock) -> None:
+async def test_requests_are_counted_by_what_came_of_them(autojump_clock: PatientClock) -> None:
     provider = Provider(grant(), refusal("invalid_grant"), httpx2.Response(503), grant(), refusal("of_our_own_making"))
     async with open_endpoint(transport=provider) as endpoint:
         await endpoint.refresh(URL, PUBLIC, Secret("rt-1"))

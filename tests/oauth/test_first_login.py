@@ -7,13 +7,13 @@ from ipaddress import ip_network
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.config.model import MailProtocol, SealedSecret, Server, Settings
 from emailproxy.failures import FailureKind
 from emailproxy.oauth.sealing import derive_key
 from emailproxy.secret import Secret
 from emailproxy.store.document import lasting
+from tests.clocks import PatientClock
 
 from .support import FEW, PASSWORD, SALT, WRONG, failure, grant, refusal, sealed_record, token, unattended, world
 
@@ -22,7 +22,7 @@ PUBLIC = Server("IMAP-1993", MailProtocol.IMAP, 1993, "imap.example.com", 993)
 LOCAL = replace(PUBLIC, local_address="127.0.0.1")
 
 
-async def test_a_public_listener_lets_nobody_be_the_first(autojump_clock: MockClock) -> None:
+async def test_a_public_listener_lets_nobody_be_the_first(autojump_clock: PatientClock) -> None:
     async with world() as w:
         refused = (await failure(w, account=ACCOUNT, server=PUBLIC)).failure
         assert refused.kind is FailureKind.MISCONFIGURED
@@ -43,25 +43,25 @@ async def test_a_public_listener_lets_nobody_be_the_first(autojump_clock: MockCl
         (None, Settings()),
     ],
 )
-async def test_who_may_be_the_first(autojump_clock: MockClock, server: Server | None, settings: Settings) -> None:
+async def test_who_may_be_the_first(autojump_clock: PatientClock, server: Server | None, settings: Settings) -> None:
     async with world(grant(), settings=settings) as w:
         assert await token(w, account=ACCOUNT, server=server) == "new-access"
 
 
-async def test_an_account_with_a_record_has_had_its_first_login(autojump_clock: MockClock) -> None:
+async def test_an_account_with_a_record_has_had_its_first_login(autojump_clock: PatientClock) -> None:
     async with world(grant(), record=sealed_record(refresh=None)) as w:
         assert (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
         assert await token(w, account=ACCOUNT, server=PUBLIC) == "new-access"
 
 
-async def test_after_a_first_login_on_this_machine_the_others_may_come(autojump_clock: MockClock) -> None:
+async def test_after_a_first_login_on_this_machine_the_others_may_come(autojump_clock: PatientClock) -> None:
     async with world(grant()) as w:
         await token(w, account=ACCOUNT, server=LOCAL)
         assert await token(w, account=ACCOUNT, server=PUBLIC) == "new-access"
         assert (await failure(w, WRONG, ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.WRONG_CREDENTIALS
 
 
-async def test_the_provider_vouches_where_it_checks_the_password(autojump_clock: MockClock) -> None:
+async def test_the_provider_vouches_where_it_checks_the_password(autojump_clock: PatientClock) -> None:
     async with world(grant()) as w:
         assert await token(w, account=unattended("password"), server=PUBLIC) == "new-access"
     settings = Settings(use_login_password_as_client_credentials_secret=True)
@@ -72,13 +72,13 @@ async def test_the_provider_vouches_where_it_checks_the_password(autojump_clock:
         assert w.provider.requests[1]["client_secret"] == PASSWORD.reveal()
 
 
-async def test_the_password_is_no_secret_beside_a_real_one(autojump_clock: MockClock) -> None:
+async def test_the_password_is_no_secret_beside_a_real_one(autojump_clock: PatientClock) -> None:
     settings = Settings(use_login_password_as_client_credentials_secret=True)
     async with world(settings=settings) as w:
         assert (await failure(w, account=ACCOUNT, server=PUBLIC)).failure.kind is FailureKind.MISCONFIGURED
 
 
-async def test_a_secret_that_the_password_opens_vouches(autojump_clock: MockClock) -> None:
+async def test_a_secret_that_the_password_opens_vouches(autojump_clock: PatientClock) -> None:
     sealed = sealed_record(access="sealed-secret", refresh=None)
     assert sealed.access_token is not None
     assert sealed.token_salt is not None
@@ -90,7 +90,7 @@ async def test_a_secret_that_the_password_opens_vouches(autojump_clock: MockCloc
         assert w.provider.requests[0]["client_secret"] == "sealed-secret"
 
 
-async def test_a_person_vouches(autojump_clock: MockClock) -> None:
+async def test_a_person_vouches(autojump_clock: PatientClock) -> None:
     async with world(grant(refresh="r")) as w, trio.open_nursery() as nursery:
         got: list[str] = []
 
@@ -103,13 +103,13 @@ async def test_a_person_vouches(autojump_clock: MockClock) -> None:
         assert got == ["new-access"]
 
 
-async def test_a_port_behind_a_load_balancer_is_reached_from_elsewhere(autojump_clock: MockClock) -> None:
+async def test_a_port_behind_a_load_balancer_is_reached_from_elsewhere(autojump_clock: PatientClock) -> None:
     balanced = replace(LOCAL, proxy_protocol_from=(ip_network("127.0.0.1"),))
     async with world() as w:
         assert (await failure(w, account=ACCOUNT, server=balanced)).failure.kind is FailureKind.MISCONFIGURED
 
 
-async def test_a_secret_manager_remembers_the_password_of_an_application(autojump_clock: MockClock) -> None:
+async def test_a_secret_manager_remembers_the_password_of_an_application(autojump_clock: PatientClock) -> None:
     """It keeps no access token, and there is no refresh token: a constant that the password seals is all there is."""
     async with world(grant()) as w:
         w.records.bills_writes = True
@@ -127,7 +127,7 @@ async def test_a_secret_manager_remembers_the_password_of_an_application(autojum
 
 
 @pytest.mark.parametrize("kept", [{"refresh": "a-refresh-token"}, {"refresh": None, "access": "a-token"}])
-async def test_what_else_is_sealed_decides_before_it(autojump_clock: MockClock, kept: dict[str, str | None]) -> None:
+async def test_what_else_is_sealed_decides_before_it(autojump_clock: PatientClock, kept: dict[str, str | None]) -> None:
     """A check that another password seals must not let that one in again."""
     foreign = derive_key(WRONG, SALT, FEW.current).seal(Secret("emailproxy"))
     async with world(grant(), record=sealed_record(**kept, password_check=foreign)) as w:  # type: ignore[arg-type]

@@ -8,11 +8,12 @@ from emailproxy.failures import Failure, FailureKind, LoginFailed
 from emailproxy.oauth.flights import Flights
 from emailproxy.oauth.opened import AccessToken
 from emailproxy.secret import Secret
+from tests.clocks import PatientClock
 
 TOKEN = AccessToken(Secret("token"), 1.0)
 
 
-async def test_waiters_share_one_flight_and_it_ends(autojump_clock: trio.testing.MockClock) -> None:
+async def test_waiters_share_one_flight_and_it_ends(autojump_clock: PatientClock) -> None:
     count = 0
 
     async def work() -> AccessToken:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import trio
-import trio.testing
 
 from emailproxy.config.model import RefreshTokens
 from emailproxy.oauth.keeping import MAX_CONFLICTS, Keeper, Order
@@ -15,6 +14,7 @@ from emailproxy.oauth.passwords import PasswordDigest
 from emailproxy.oauth.sealing import derive_key
 from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored, Version
+from tests.clocks import PatientClock
 
 from .support import ACCOUNT, EPOCH, FEW, PASSWORD, SALT, MemoryRecords, now, sealed_record
 
@@ -33,7 +33,7 @@ async def reopen(stored: Stored) -> Opened | None:
     return open_stored(NAME, stored, DIGEST, KEY)
 
 
-async def test_a_record_that_was_removed_is_written_again(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_record_that_was_removed_is_written_again(autojump_clock: PatientClock) -> None:
     records = MemoryRecords()
     async with trio.open_nursery() as nursery:
         kept = await Keeper(records, nursery, now).keep(NAME, fresh("v9"), reopen, Order(KIND))
@@ -41,7 +41,7 @@ async def test_a_record_that_was_removed_is_written_again(autojump_clock: trio.t
     assert records.journal == ["conflict", "load_fresh", "save"]
 
 
-async def test_writers_without_end_leave_it_unsaved_for_later(autojump_clock: trio.testing.MockClock) -> None:
+async def test_writers_without_end_leave_it_unsaved_for_later(autojump_clock: PatientClock) -> None:
     records = MemoryRecords()
 
     async def interfere() -> None:
@@ -59,7 +59,7 @@ async def test_writers_without_end_leave_it_unsaved_for_later(autojump_clock: tr
         assert not latest.unsaved
 
 
-async def test_a_cancelled_keep_is_finished(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_cancelled_keep_is_finished(autojump_clock: PatientClock) -> None:
     records = MemoryRecords()
     async with trio.open_nursery() as nursery:
         keeper = Keeper(records, nursery, now)
@@ -70,9 +70,7 @@ async def test_a_cancelled_keep_is_finished(autojump_clock: trio.testing.MockClo
 
 
 @pytest.mark.parametrize("replaces", [True, False])
-async def test_a_persons_decision_overwrites_newer_tokens(
-    replaces: bool, autojump_clock: trio.testing.MockClock
-) -> None:
+async def test_a_persons_decision_overwrites_newer_tokens(replaces: bool, autojump_clock: PatientClock) -> None:
     records = MemoryRecords()
     records.put(sealed_record(access="theirs", expires_in=9000))
     async with trio.open_nursery() as nursery:
@@ -81,7 +79,7 @@ async def test_a_persons_decision_overwrites_newer_tokens(
     assert kept.access.value == Secret("fresh" if replaces else "theirs")
 
 
-async def test_a_save_that_brings_no_tokens_ends_nobodys_turn(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_save_that_brings_no_tokens_ends_nobodys_turn(autojump_clock: PatientClock) -> None:
     """As when a record is sealed with other iterations while another process has just begun to refresh."""
     records = MemoryRecords()
     base = sealed_record()

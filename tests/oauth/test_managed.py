@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
 
 from emailproxy.config.model import RefreshTokens, Settings
 from emailproxy.failures import FailureKind, LoginFailed
@@ -51,7 +50,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     return checked
 
 
-async def test_each_app_password_lets_in_and_no_other(autojump_clock: MockClock, hashes: list[str | None]) -> None:
+async def test_each_app_password_lets_in_and_no_other(autojump_clock: PatientClock, hashes: list[str | None]) -> None:
     async with world(record=managed_record(entry(PHONE, "phone"), entry(PRINTER, "printer")), settings=MANAGED) as w:
         assert await token(w, PHONE, server=IMAP) == "old-access"
         assert await token(w, PRINTER, server=SMTP) == "old-access"
@@ -62,7 +61,7 @@ async def test_each_app_password_lets_in_and_no_other(autojump_clock: MockClock,
 
 
 async def test_a_login_costs_one_hash_in_a_process_and_a_wrong_one_too(
-    autojump_clock: MockClock, hashes: list[str | None]
+    autojump_clock: PatientClock, hashes: list[str | None]
 ) -> None:
     many = [entry(Secret(f"{letter}bcdefghijkmnpqr"), letter) for letter in "abcdefghijk"]
     async with world(record=managed_record(*many), settings=MANAGED) as w:
@@ -74,7 +73,7 @@ async def test_a_login_costs_one_hash_in_a_process_and_a_wrong_one_too(
         assert w.journal == ["load"] * 3, "one for each that was not known yet"
 
 
-async def test_the_fast_path_knows_the_limits_too(autojump_clock: MockClock, hashes: list[str | None]) -> None:
+async def test_the_fast_path_knows_the_limits_too(autojump_clock: PatientClock, hashes: list[str | None]) -> None:
     limited = entry(PHONE, "phone", protocols=("SMTP",), networks=("192.0.2.0/24",), expires=EPOCH + 100)
     async with world(record=managed_record(limited), settings=MANAGED) as w:
         here: dict[str, Any] = {"client": "192.0.2.9:4711", "server": SMTP}
@@ -98,7 +97,7 @@ async def test_the_fast_path_knows_the_limits_too(autojump_clock: MockClock, has
         assert "expired on" in (await failure(w, PHONE, **here)).failure.detail
 
 
-async def test_two_devices_that_come_together_are_one_refresh(autojump_clock: MockClock) -> None:
+async def test_two_devices_that_come_together_are_one_refresh(autojump_clock: PatientClock) -> None:
     record = managed_record(entry(PHONE, "phone"), entry(PRINTER, "printer"), expires_in=-1)
     async with world(grant("renewed", "next-refresh"), record=record, settings=MANAGED) as w:
         got: list[str] = []
@@ -116,7 +115,7 @@ async def test_two_devices_that_come_together_are_one_refresh(autojump_clock: Mo
         assert opened(w.records.record, "refresh_token") == "next-refresh"
 
 
-async def test_a_new_account_asks_a_person_for_consent_once_it_knows_the_password(autojump_clock: MockClock) -> None:
+async def test_a_new_account_asks_a_person_for_consent_once_it_knows_the_password(autojump_clock: PatientClock) -> None:
     record = managed_record(access=None, refresh=None)
     async with world(grant(refresh="first-refresh"), record=record, settings=MANAGED) as w:
         assert (await failure(w, WRONG, server=IMAP)).failure.kind is FailureKind.WRONG_CREDENTIALS
@@ -128,14 +127,16 @@ async def test_a_new_account_asks_a_person_for_consent_once_it_knows_the_passwor
         assert w.records.record.app_passwords == record.app_passwords, "the list is not even sealed anew"
 
 
-async def test_an_application_needs_no_first_login(autojump_clock: MockClock) -> None:
+async def test_an_application_needs_no_first_login(autojump_clock: PatientClock) -> None:
     record = managed_record(access=None, refresh=None)
     async with world(grant(), record=record, settings=MANAGED) as w:
         assert (await failure(w, WRONG, APPLICATION, server=IMAP)).failure.kind is FailureKind.WRONG_CREDENTIALS
         assert await token(w, PHONE, APPLICATION, server=IMAP) == "new-access"
 
 
-async def test_an_app_password_is_never_the_client_secret_nor_sent_to_the_provider(autojump_clock: MockClock) -> None:
+async def test_an_app_password_is_never_the_client_secret_nor_sent_to_the_provider(
+    autojump_clock: PatientClock,
+) -> None:
     record = managed_record(access=None, refresh=None)
     settings = replace(MANAGED, use_login_password_as_client_credentials_secret=True)
     async with world(record=record, settings=settings) as w:
@@ -148,7 +149,7 @@ async def test_an_app_password_is_never_the_client_secret_nor_sent_to_the_provid
         assert "migrate --back" in refused.detail
 
 
-async def test_a_client_secret_is_sealed_with_the_service_key(autojump_clock: MockClock) -> None:
+async def test_a_client_secret_is_sealed_with_the_service_key(autojump_clock: PatientClock) -> None:
     settings = replace(MANAGED, encrypt_client_secret_on_first_use=True)
     async with world(grant(), record=managed_record(expires_in=-1), settings=settings) as w:
         await token(w, PHONE, server=IMAP)
@@ -166,7 +167,7 @@ async def test_a_revoked_password_is_refused_at_the_next_look(
         assert await token(w, PRINTER, server=IMAP) == "old-access"
 
 
-async def test_a_revocation_survives_a_refresh_that_is_under_way(autojump_clock: MockClock) -> None:
+async def test_a_revocation_survives_a_refresh_that_is_under_way(autojump_clock: PatientClock) -> None:
     first = managed_record(entry(PHONE, "phone"), entry(PRINTER, "printer"), expires_in=-1)
     async with world(grant("renewed", "next-refresh"), record=first, settings=MANAGED) as w:
         revoked = replace(first, app_passwords=managed_record(entry(PRINTER, "printer")).app_passwords)
@@ -185,7 +186,7 @@ async def test_a_revocation_survives_a_refresh_that_is_under_way(autojump_clock:
         assert '"phone"' not in kept, "the proxy must not bring it back"
 
 
-async def test_a_migration_survives_a_refresh_that_is_under_way(autojump_clock: MockClock) -> None:
+async def test_a_migration_survives_a_refresh_that_is_under_way(autojump_clock: PatientClock) -> None:
     async with world(grant("renewed", "next-refresh"), record=sealed_record(password=OLD), settings=MANAGED) as w:
 
         async def somebody_migrates() -> None:
@@ -200,7 +201,7 @@ async def test_a_migration_survives_a_refresh_that_is_under_way(autojump_clock: 
 
 
 async def test_whoever_did_not_show_an_app_password_writes_nothing_into_a_managed_record(
-    autojump_clock: MockClock,
+    autojump_clock: PatientClock,
 ) -> None:
     async with world(grant(refresh="of a stranger"), settings=MANAGED) as w, trio.open_nursery() as nursery:
 
@@ -216,7 +217,7 @@ async def test_whoever_did_not_show_an_app_password_writes_nothing_into_a_manage
         assert w.records.record == record
 
 
-async def test_the_previous_service_key_opens_and_the_current_one_seals(autojump_clock: MockClock) -> None:
+async def test_the_previous_service_key_opens_and_the_current_one_seals(autojump_clock: PatientClock) -> None:
     async with world(record=managed_record(), settings=ROTATED) as w:
         assert await token(w, PHONE, server=IMAP) == "old-access"
         await trio.sleep(1)
@@ -230,7 +231,7 @@ async def test_the_previous_service_key_opens_and_the_current_one_seals(autojump
 
 @pytest.mark.parametrize("settings", [Settings(), Settings(seal_key=OTHER_KEY)])
 async def test_without_its_service_key_a_record_is_for_the_administrator(
-    autojump_clock: MockClock, settings: Settings
+    autojump_clock: PatientClock, settings: Settings
 ) -> None:
     record = managed_record()
     async with world(record=record, settings=settings) as w:
@@ -240,7 +241,7 @@ async def test_without_its_service_key_a_record_is_for_the_administrator(
         assert w.records.record == record
 
 
-async def test_a_list_that_was_moved_from_another_account_opens_nothing(autojump_clock: MockClock) -> None:
+async def test_a_list_that_was_moved_from_another_account_opens_nothing(autojump_clock: PatientClock) -> None:
     """Who can write the store, and has a mailbox of his own, cannot use his app password for another one."""
     his = managed_record(account="mallory@example.com")
     mixed = replace(managed_record(), app_passwords=his.app_passwords)
@@ -249,14 +250,14 @@ async def test_a_list_that_was_moved_from_another_account_opens_nothing(autojump
             assert (await failure(w, PHONE, server=IMAP)).failure.kind is FailureKind.MISCONFIGURED
 
 
-async def test_no_list_at_all_lets_nobody_in(autojump_clock: MockClock, hashes: list[str | None]) -> None:
+async def test_no_list_at_all_lets_nobody_in(autojump_clock: PatientClock, hashes: list[str | None]) -> None:
     async with world(record=replace(managed_record(), app_passwords=None), settings=MANAGED) as w:
         for password in (PHONE, WRONG, OLD):
             assert (await failure(w, password, server=IMAP)).failure.kind is FailureKind.WRONG_CREDENTIALS
         assert hashes == [None] * 3, "the same work"
 
 
-async def test_the_last_use_rides_along_with_new_tokens(autojump_clock: MockClock) -> None:
+async def test_the_last_use_rides_along_with_new_tokens(autojump_clock: PatientClock) -> None:
     async with world(grant("renewed"), record=managed_record(expires_in=700), settings=MANAGED) as w:
         await token(w, PHONE, server=IMAP)
         assert "save" not in w.journal, "a login writes nothing"
@@ -265,7 +266,7 @@ async def test_the_last_use_rides_along_with_new_tokens(autojump_clock: MockCloc
         assert parse_uses(w.records.record.app_passwords_used) == {"abc": EPOCH, "xyz": EPOCH + 300}
 
 
-async def test_a_login_costs_no_billed_write(autojump_clock: MockClock) -> None:
+async def test_a_login_costs_no_billed_write(autojump_clock: PatientClock) -> None:
     record = managed_record(expires_in=-1, refresh_token_issued=EPOCH)
     account = replace(ACCOUNT, refresh_tokens=RefreshTokens.REUSABLE)
     async with world(grant("renewed"), grant("again"), record=record, settings=MANAGED) as w:
@@ -278,7 +279,7 @@ async def test_a_login_costs_no_billed_write(autojump_clock: MockClock) -> None:
 
 
 async def test_names_that_are_no_account_cost_a_hash_where_accounts_are_managed(
-    autojump_clock: MockClock, hashes: list[str | None]
+    autojump_clock: PatientClock, hashes: list[str | None]
 ) -> None:
     async with world(record=managed_record(), settings=MANAGED) as w:
         wrong = (await failure(w, WRONG, server=IMAP)).failure
@@ -291,7 +292,7 @@ async def test_names_that_are_no_account_cost_a_hash_where_accounts_are_managed(
 
 
 async def test_a_flood_of_wrong_passwords_has_two_hashes_at_a_time_and_a_bounded_queue(
-    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """128 MiB at the most, whatever comes; and somebody from elsewhere is served in between."""
     at_once, most, lock = 0, 0, threading.Lock()
@@ -322,7 +323,7 @@ async def test_a_flood_of_wrong_passwords_has_two_hashes_at_a_time_and_a_bounded
     assert set(kinds) == {FailureKind.TEMPORARY, FailureKind.WRONG_CREDENTIALS}
 
 
-async def test_compatible_accounts_stay_as_they_are(autojump_clock: MockClock) -> None:
+async def test_compatible_accounts_stay_as_they_are(autojump_clock: PatientClock) -> None:
     async with world(grant("renewed"), record=sealed_record(), settings=MANAGED) as w:
         assert await token(w) == "renewed"
         record = w.records.record

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import trio
 import trio.testing
-from trio.testing import MockClock
 
 from emailproxy.oauth import shares as module
 from emailproxy.oauth.shares import OURS, Shares, TooManyChecksError
+from tests.clocks import PatientClock
 
 CHECK = 0.4
 
@@ -35,7 +35,7 @@ class Crowd:
             self.refused += 1
 
 
-async def test_one_client_with_many_checks_does_not_hold_up_another(autojump_clock: MockClock) -> None:
+async def test_one_client_with_many_checks_does_not_hold_up_another(autojump_clock: PatientClock) -> None:
     crowd = Crowd(threads=2)
     async with trio.open_nursery() as nursery:
         for _ in range(18):
@@ -49,7 +49,7 @@ async def test_one_client_with_many_checks_does_not_hold_up_another(autojump_clo
     assert len(crowd.served) == 19
 
 
-async def test_a_client_may_have_so_many_waiting_and_no_more(autojump_clock: MockClock) -> None:
+async def test_a_client_may_have_so_many_waiting_and_no_more(autojump_clock: PatientClock) -> None:
     crowd = Crowd()
     async with trio.open_nursery() as nursery:
         for _ in range(module.MAX_WAITING + 6):
@@ -61,7 +61,7 @@ async def test_a_client_may_have_so_many_waiting_and_no_more(autojump_clock: Moc
     assert {network for network, _ in crowd.served} == {"192.0.2.1", "198.51.100.1", OURS}
 
 
-async def test_a_proven_client_gets_every_other_turn_from_a_thousand_strangers(autojump_clock: MockClock) -> None:
+async def test_a_proven_client_gets_every_other_turn_from_a_thousand_strangers(autojump_clock: PatientClock) -> None:
     crowd = Crowd()
     crowd.shares.prove("198.51.100.1")
     async with trio.open_nursery() as nursery:
@@ -78,7 +78,7 @@ async def test_a_proven_client_gets_every_other_turn_from_a_thousand_strangers(a
         nursery.cancel_scope.cancel()
 
 
-async def test_whoever_leaves_the_queue_costs_no_turn(autojump_clock: MockClock) -> None:
+async def test_whoever_leaves_the_queue_costs_no_turn(autojump_clock: PatientClock) -> None:
     crowd = Crowd()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crowd.check, "192.0.2.1")
@@ -93,7 +93,7 @@ async def test_whoever_leaves_the_queue_costs_no_turn(autojump_clock: MockClock)
     assert not any(crowd.shares._queues)
 
 
-async def test_a_cancelled_check_passes_its_turn_on(autojump_clock: MockClock) -> None:
+async def test_a_cancelled_check_passes_its_turn_on(autojump_clock: PatientClock) -> None:
     crowd = Crowd()
     async with trio.open_nursery() as nursery:
         with trio.CancelScope() as first:

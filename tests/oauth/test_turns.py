@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from emailproxy.config.model import RefreshTokens
-from emailproxy.oauth.turns import CLOCKS, LEASE, SAVE, TurnTimes, new_owner
+from emailproxy.oauth.turns import CLOCKS, LEASE, PATIENCE, REQUEST, SAVE, TurnTimes, new_owner
 from emailproxy.store.base import Record, StoreDeniedError, StoreUnavailableError
 from emailproxy.testing.memory_store import MemoryStore
 from tests.clocks import PatientClock
@@ -111,7 +111,7 @@ async def test_a_lease_from_a_clock_that_is_far_ahead_ends_too(clock: PatientClo
 
 async def test_turns_may_be_shorter_all_along(clock: PatientClock) -> None:
     """A simulation with real clocks cannot wait for minutes: lease, margin and time for the request all shrink."""
-    times = TurnTimes(lease=4, clocks=1, save=2)
+    times = TurnTimes(lease=4, clocks=1, save=2, request=1)
     store = stored(SecretManager, lease_owner="dead", lease_until=int(EPOCH) + 86_400)
     provider = single_use(seconds=lambda: 60.0)
     async with replica(provider, store, times=times) as one, trio.open_nursery() as nursery:
@@ -183,6 +183,45 @@ async def test_the_request_ends_in_time_for_the_save(clock: PatientClock) -> Non
     async with replica(provider, store) as one:
         assert "in the time that a turn" in await one.tries()
         assert trio.current_time() == pytest.approx(LEASE - SAVE, abs=2)
+
+
+async def test_a_lease_that_was_slow_to_write_is_written_anew_before_the_token_is_spent(clock: PatientClock) -> None:
+    """A request that its turn leaves no time for is cut off when the provider may have granted it."""
+    store, provider = stored(SecretManager), single_use(seconds=lambda: REQUEST - 1)
+
+    def slow_at_first() -> float:
+        return 10.0 if trio.current_time() < 45 else 0.5
+
+    async with replica(provider, store, store_seconds=slow_at_first) as one:
+        assert await one.token() == "at-1"
+        assert (refresh_token(store), lease(store)) == ("rt-1", None)
+        assert one.store.writes == 3, "the lease, again, and the tokens"
+    assert (provider.used, provider.replays) == (["rt-0"], 0)
+
+
+async def test_in_a_store_that_is_always_slow_nothing_is_spent(clock: PatientClock) -> None:
+    store, provider = stored(SecretManager), single_use()
+    async with replica(provider, store, store_seconds=lambda: 12.0) as one:
+        told = await one.tries()
+    assert told.startswith("TEMPORARY")
+    assert "whose turn to refresh it is" in told
+    assert provider.used == []
+    assert trio.current_time() < PATIENCE + 60
+
+
+async def test_a_turn_that_a_machine_has_slept_through_is_taken_anew(clock: PatientClock) -> None:
+    """The clock of deadlines stood still meanwhile, and the time of day did not."""
+    store, provider = stored(SecretManager), single_use()
+    asleep: list[float] = []
+    async with replica(provider, store, store_seconds=fifth, slept=lambda: sum(asleep)) as one:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(one.token)
+            while lease(store) is None:
+                await trio.sleep(0.05)
+            asleep.append(LEASE + CLOCKS)  # before it heard that the lease is written
+            assert provider.used == []
+        assert one.store.writes == 3, "the lease, again, and the tokens"
+    assert refresh_token(store) == "rt-1"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from trio.testing import MockClock
 
 from emailproxy.failures import FailureKind, LoginFailed
 from emailproxy.oauth import passwords
@@ -20,7 +19,7 @@ async def refused(w: World, user: str, password: Secret = WRONG) -> LoginFailed:
     return caught.value
 
 
-async def test_the_same_words(autojump_clock: MockClock) -> None:
+async def test_the_same_words(autojump_clock: PatientClock) -> None:
     async with world(record=sealed_record(), settings=KEEP) as w:
         wrong = (await failure(w, WRONG, client="192.0.2.1:4711")).failure
         unknown = (await refused(w, "nobody@example.com")).failure
@@ -49,14 +48,14 @@ async def test_the_same_work_the_first_time_and_again(
         assert derived == known
 
 
-async def test_no_read_for_a_name_that_is_no_account(autojump_clock: MockClock) -> None:
+async def test_no_read_for_a_name_that_is_no_account(autojump_clock: PatientClock) -> None:
     async with world() as w:
         await refused(w, "nobody@example.com")
         assert w.journal == []
         assert not w.records.stored
 
 
-async def test_the_name_is_cut_in_the_log(autojump_clock: MockClock) -> None:
+async def test_the_name_is_cut_in_the_log(autojump_clock: PatientClock) -> None:
     async with world() as w:
         told = (await refused(w, "x\r\n" * 3000)).failure.detail
         assert len(told) < 1000

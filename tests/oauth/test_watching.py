@@ -35,7 +35,7 @@ def failure(kind: FailureKind = FailureKind.TEMPORARY) -> Failure:
 
 
 class TestConsent:
-    async def test_needed_and_given(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_needed_and_given(self, autojump_clock: PatientClock) -> None:
         watcher, told = watched()
         consents = Consents(watcher.asked, watcher.settled)
         question = Question("https://provider.test/?state=x", "x", user_code="ABCD", lifetime=600)
@@ -60,7 +60,7 @@ class TestConsent:
         consents.end(pending, Outcome(OutcomeKind.DENIED, NAME))
         assert told == []
 
-    async def test_nobody_is_pestered(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_nobody_is_pestered(self, autojump_clock: PatientClock) -> None:
         """A mail client asks every minute for ten days; its owner is on holiday."""
         watcher, told = watched()
         times: list[float] = []
@@ -81,7 +81,7 @@ class TestConsent:
 
 
 class TestEnd:
-    async def test_soon(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_soon(self, autojump_clock: PatientClock) -> None:
         watcher, told = watched()
         watcher.granted(NAME, answer(ends=int(7 * DAY)))
         for _ in range(7 * 24 - 1):
@@ -90,9 +90,7 @@ class TestEnd:
         assert {news.event for news in told} == {Event.CONSENT_ENDS}
         assert [round((news.seconds or 0) / DAY) for news in told] == [3, 2, 1]
 
-    async def test_a_new_refresh_token_without_a_known_end_has_none(
-        self, autojump_clock: trio.testing.MockClock
-    ) -> None:
+    async def test_a_new_refresh_token_without_a_known_end_has_none(self, autojump_clock: PatientClock) -> None:
         watcher, told = watched()
         watcher.granted(NAME, answer(ends=int(4 * DAY)))
         watcher.granted(NAME, answer())
@@ -107,7 +105,7 @@ class TestEnd:
 
 
 class TestFailing:
-    async def test_in_a_row(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_in_a_row(self, autojump_clock: PatientClock) -> None:
         watcher, told = watched()
         for _ in range(4):
             watcher.failed(NAME, failure())

@@ -8,13 +8,13 @@ import threading
 import pytest
 import trio
 import trio.testing
-from trio.testing import MockClock
 
 from emailproxy.references.base import Reference, SecretValue
 from emailproxy.references.resolver import DEADLINE, FAILURE, FRUITLESS, LAST_GOOD, PAUSE, Resolver
 from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError, StoreDeniedError, StoreError, StoreUnavailableError
+from tests.clocks import PatientClock
 
 from .fakes import FakeSource, sources
 
@@ -29,14 +29,14 @@ def source() -> FakeSource:
 
 
 @pytest.fixture
-async def resolver(source: FakeSource, autojump_clock: MockClock) -> Resolver:
+async def resolver(source: FakeSource, autojump_clock: PatientClock) -> Resolver:
     some = sources(source)
     some.check(A)  # opened, so that it is known not to block
     return Resolver(lambda: LIFETIME, some)
 
 
 async def test_a_value_is_used_for_its_lifetime(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock
 ) -> None:
     for _ in range(5):
         assert await resolver.value(A) == Secret("first")
@@ -50,7 +50,7 @@ async def test_a_value_is_used_for_its_lifetime(
 
 
 async def test_a_refused_value_is_read_again_at_once(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock
 ) -> None:
     first = await resolver.value(A)
     source.values["a"] = "second"
@@ -64,7 +64,7 @@ async def test_a_refused_value_is_read_again_at_once(
 
 
 async def test_a_wrong_secret_is_not_read_at_each_login(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock
 ) -> None:
     first = await resolver.value(A)
     for _ in range(100):
@@ -118,7 +118,7 @@ async def test_a_read_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_the_last_good_value_goes_on_for_a_day(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     await resolver.value(A)
@@ -142,7 +142,7 @@ async def test_the_last_good_value_goes_on_for_a_day(
 
 @pytest.mark.parametrize("error", [DOWN, StoreDeniedError("vault: denied"), StoreAddressError("vault: none")])
 async def test_without_a_last_good_value_a_burst_is_one_read(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock, error: StoreError
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock, error: StoreError
 ) -> None:
     source.values["a"] = error
     for _ in range(10):
@@ -155,7 +155,7 @@ async def test_without_a_last_good_value_a_burst_is_one_read(
 
 
 async def test_refused_and_unreachable(
-    source: FakeSource, resolver: Resolver, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    source: FakeSource, resolver: Resolver, autojump_clock: PatientClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = await resolver.value(A)
     source.values["a"] = DOWN
@@ -166,7 +166,7 @@ async def test_refused_and_unreachable(
     assert await resolver.value(A) == first
 
 
-async def test_a_remark_is_logged_once(caplog: pytest.LogCaptureFixture, autojump_clock: MockClock) -> None:
+async def test_a_remark_is_logged_once(caplog: pytest.LogCaptureFixture, autojump_clock: PatientClock) -> None:
     some = sources(FakeSource({"a": "first"}, remark="everybody can read the file"))
     some.check(A)
     resolver = Resolver(lambda: 0.0, some)

@@ -21,6 +21,7 @@ from emailproxy.store.base import (
 from emailproxy.store.cached import CachedStore
 from emailproxy.store.health import StoreHealth
 from emailproxy.testing.memory_store import MemoryStore
+from tests.clocks import PatientClock
 
 USER = "user@example.com"
 DOWN = StoreUnavailableError("memory: is down")
@@ -337,7 +338,8 @@ class TestDelete:
         with pytest.raises(StoreConflictError):
             await store.save(USER, Record(refresh_token="newer"), version)
 
-    async def test_has_the_deadline_of_a_write(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_has_the_deadline_of_a_write(self, autojump_clock: PatientClock) -> None:
+        autojump_clock.minds_threads = False
         inner = GatedStore()
         inner.gate.clear()
         began = trio.current_time()
@@ -356,9 +358,10 @@ async def test_says_whether_writes_are_billed() -> None:
 
 
 class TestDeadlines:
-    """The clock jumps whenever every task waits, and a thread that hangs is such a wait."""
+    """The clock jumps whenever every task waits, though a thread hangs."""
 
-    async def test_read(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_read(self, autojump_clock: PatientClock) -> None:
+        autojump_clock.minds_threads = False
         inner = GatedStore()
         inner.gate.clear()
         began = trio.current_time()
@@ -367,7 +370,8 @@ class TestDeadlines:
         assert trio.current_time() - began == pytest.approx(cached.READ_DEADLINE)
         inner.gate.set()
 
-    async def test_write_whose_outcome_is_unknown(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_write_whose_outcome_is_unknown(self, autojump_clock: PatientClock) -> None:
+        autojump_clock.minds_threads = False
         inner = GatedStore()
         store = CachedStore(inner)
         inner.gate.clear()
@@ -375,7 +379,7 @@ class TestDeadlines:
         with pytest.raises(StoreUnavailableError, match="no answer to a write within 15 s"):
             await store.save(USER, Record(refresh_token="late"), None)
         assert trio.current_time() - began == pytest.approx(cached.WRITE_DEADLINE)
-        autojump_clock.autojump_threshold = float("inf")
+        autojump_clock.minds_threads = True
         inner.gate.set()
         while not inner.records:
             await trio.to_thread.run_sync(lambda: None)
@@ -384,7 +388,8 @@ class TestDeadlines:
             await store.save(USER, Record(refresh_token="newer"), None)
         assert inner.writes == 1
 
-    async def test_hanging_reads_leave_room_for_a_write(self, autojump_clock: trio.testing.MockClock) -> None:
+    async def test_hanging_reads_leave_room_for_a_write(self, autojump_clock: PatientClock) -> None:
+        autojump_clock.minds_threads = False
         inner = GatedStore()
         inner.gate.clear()
         inner.write_gate = threading.Event()
@@ -398,14 +403,13 @@ class TestDeadlines:
 
             for number in range(cached.READERS + 2):
                 nursery.start_soon(load, number)
-        autojump_clock.autojump_threshold = float("inf")
-        autojump_clock.rate = 1  # the write's deadline, if there is no room for it
+        autojump_clock.minds_threads = True  # without room for it the write would wait for ever
         await store.save(USER, Record(refresh_token="r"), None)
         assert USER in inner.records
         inner.gate.set()
 
 
-async def test_a_store_that_never_blocks_needs_no_thread(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_store_that_never_blocks_needs_no_thread(autojump_clock: PatientClock) -> None:
     store = CachedStore(MemoryStore())
     await store.save(USER, Record(refresh_token="r"), None)
     began = trio.current_time()
@@ -426,7 +430,7 @@ async def test_close_twice_even_when_cancelled() -> None:
 
 
 async def test_names_that_strangers_choose_are_not_kept_for_ever(
-    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a catch-all account anybody can ask for any name, here while the store is down."""
     monkeypatch.setattr(cached, "REMEMBERED", 10)
@@ -442,7 +446,7 @@ async def test_names_that_strangers_choose_are_not_kept_for_ever(
     assert list(store._unsure) == [f"{number}@example.com" for number in range(90, 100)]
 
 
-async def test_health(autojump_clock: trio.testing.MockClock) -> None:
+async def test_health(autojump_clock: PatientClock) -> None:
     memory = MemoryStore()
     store = CachedStore(memory)
     assert store.health == StoreHealth()

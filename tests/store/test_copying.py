@@ -25,6 +25,7 @@ from emailproxy.store.cached import CachedStore
 from emailproxy.store.copying import WAITS, Copied, Outcome, Waiting, copy_records, is_kept, is_newer
 from emailproxy.store.document import lasting
 from emailproxy.testing.memory_store import MemoryStore
+from tests.clocks import PatientClock
 
 KEY: SealingKey = derive_key(Secret("password"), b"0123456789abcdef", 10)
 NOW = 1_790_000_000
@@ -209,7 +210,7 @@ async def test_what_does_not_read_back_as_written_is_not_copied() -> None:
     assert "another record than was written" in done["a"].reason
 
 
-async def test_a_store_that_is_away_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_store_that_is_away_for_a_while(autojump_clock: PatientClock) -> None:
     class Throttled(MemoryStore):
         def save(self, account: str, record: Record, expected: Version | None) -> Version:
             version = super().save(account, record, expected)
@@ -226,7 +227,7 @@ async def test_a_store_that_is_away_for_a_while(autojump_clock: trio.testing.Moc
     assert trio.current_time() == pytest.approx(WAITS[0])
 
 
-async def test_a_store_that_stays_away_ends_it(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_store_that_stays_away_ends_it(autojump_clock: PatientClock) -> None:
     target = MemoryStore()
     target.write_failure = StoreUnavailableError("away")
     told: list[Copied | Waiting] = []

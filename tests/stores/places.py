@@ -33,9 +33,9 @@ NEAR = 0.01
 HICCUP = 1.0
 """Seconds that one request in ten takes longer to the vault called ``azure-uneven``. A network that is slow all the
 time is harmless, since the second look is late as well; one that is now and then more than 0.25 s slower is not."""
-SLOW = (10, 0.5, 8.0)
+SLOW = (12, 0.5, 8.0, 1.0)
 """Turns where all accounts share one document and every write waits for every other, and where requests are slow."""
-LEASED = (45, 0.5, 43.0)
+LEASED = (46, 0.5, 43.0, 1.0)
 """Turns at refreshing where a replica that is killed in the middle of a write keeps the blob's lease for 30 s, which is
 about the least that the service offers: a save may have to wait for that, and 13 s more."""
 
@@ -47,8 +47,9 @@ class Place:
     address: str
     modules: tuple[str, ...] = ()
     """What a process imports when it opens the store."""
-    times: tuple[int, float, float] = (4, 0.5, 2.0)
-    """What turns at refreshing can last here, with doubles that answer at once: lease, clocks, save, in seconds."""
+    times: tuple[int, float, float, float] = (4, 0.5, 2.0, 0.5)
+    """What turns at refreshing can last here, with doubles that answer at once: lease, clocks, save, request, in
+    seconds."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What its SDK finds in the environment; `os.environ` has it while the place is open."""
     counts: Callable[[], Mapping[str, int]] = dict

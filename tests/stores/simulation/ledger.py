@@ -45,6 +45,8 @@ class Witness:
         self.blocks = bool(getattr(store, "blocks", True))
         self.bills_writes = bool(getattr(store, "bills_writes", False))
         self._leases: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
+        """When our turns end, by account."""
 
     @property
     def address(self) -> str:
@@ -58,9 +60,12 @@ class Witness:
         return stored
 
     def save(self, account: str, record: Record, expected: Version | None) -> Version:
-        owner, _ = _lease(record)
+        owner, until = _lease(record)
         if owner is not None:
             self._leases[owner] += 1  # ours: no other's turn is in our way when we read it again
+        turn = self._turns.pop(account, None)
+        if owner is not None:
+            self._turns[account] = until
         begun = time.monotonic()
         try:
             version = self._store.save(account, record, expected)
@@ -70,6 +75,9 @@ class Witness:
         except StoreError as error:
             self._ledger.write("failed", account, str(error))
             raise
+        finally:
+            if turn is not None and time.time() > turn:
+                self._ledger.write("late", account)  # its turn was over when this was stored
         self._ledger.write("saved", account, record.refresh_token or "")
         self._ledger.write("seconds", account, f"{time.monotonic() - begun:.4f}")
         return version

@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import trio
 
 from emailproxy.config.model import Account, RefreshTokens, Settings
@@ -51,8 +52,8 @@ class Part:
     token_url: str
     accounts: list[str]
     refresh_tokens: str
-    times: tuple[int, float, float]
-    """The broker's `TurnTimes`: seconds of a lease, for clocks that differ, for a save."""
+    times: tuple[int, float, float, float]
+    """The broker's `TurnTimes`: seconds of a lease, for clocks that differ, for a save, for a request."""
     folder: str
     """Where its ledger and log are."""
 
@@ -73,6 +74,27 @@ class _Nobody:
         return FailureKind.WRONG_CREDENTIALS
 
 
+class _Attended(httpx2.AsyncBaseTransport):
+    """The way to the provider; the ledger hears of each request that was given up, whatever became of it there."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._way = httpx2.AsyncHTTPTransport()
+        self._ledger = ledger
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await trio.lowlevel.checkpoint()  # a flight that is cancelled already sends nothing
+        try:
+            answer = await self._way.handle_async_request(request)
+            await answer.aread()
+        except BaseException:
+            self._ledger.write("cut", "")
+            raise
+        return answer
+
+    async def aclose(self) -> None:
+        await self._way.aclose()
+
+
 def replicate(part: Part) -> None:
     """Be a replica until SIGTERM, or SIGKILL."""
     logging.basicConfig(
@@ -86,7 +108,8 @@ def replicate(part: Part) -> None:
 async def _run(part: Part) -> None:
     settings = Settings()
     store = await trio.to_thread.run_sync(open_store, part.address)
-    cached = CachedStore(Witness(store, Ledger(Path(part.folder) / f"{part.name}.ledger")))
+    ledger = Ledger(Path(part.folder) / f"{part.name}.ledger")
+    cached = CachedStore(Witness(store, ledger))
     flow = _Nobody()
     async with (
         open_broker(
@@ -94,6 +117,7 @@ async def _run(part: Part) -> None:
             consents=Consents(),
             settings=lambda: settings,
             flows={flow.name: flow},
+            transport=_Attended(ledger),
             iterations=ITERATIONS,
             times=TurnTimes(*part.times),
         ) as broker,

@@ -51,7 +51,11 @@ START_SECONDS = 60.0
 """For a process to import an SDK on a busy machine."""
 FORGIVEN = 5.0
 """Seconds after a new consent in which a replica may still be busy with the end of the old one."""
-STOP_SECONDS = 30.0
+PATIENCE = 120.0
+"""Seconds that a run may last longer than planned, for want of a core, until enough has happened."""
+LOOK = 0.1
+"""Seconds between two looks at whether enough has happened."""
+STOP_SECONDS = 60.0
 """For a replica to end after SIGTERM: it waits for saves under way."""
 
 
@@ -97,6 +101,12 @@ class Plan:
     kill_every: float = 1.0
     settle: float | None = None
     """Seconds at the end in which nobody is killed. None: until the turns of the dead have run out."""
+    refreshes: int = 0
+    """How many there must be before the end; a busy machine takes its time."""
+    losses: int = 0
+    """The same of lost accounts."""
+    stretch: int = 1
+    """How many times longer turns last than what the place suggests."""
     delay: float = 0.03
     """Seconds of a token request."""
 
@@ -118,6 +128,9 @@ class Figures:
     """Writes that failed for another reason than a conflict."""
     slowest: float = 0.0
     """Seconds of the slowest write; turns are safe if it is less than they allow for a save."""
+    overdue: int = 0
+    """Token requests that were given up, and saves that ended after their turn: the machine was too busy for turns of
+    that length, and an account that is lost by it says nothing about the rules."""
     losses: list[Loss] = field(default_factory=list)
 
     def lost(self, cause: Cause, *, lenient: bool = False) -> int:
@@ -173,6 +186,7 @@ class _Simulation:
             ) as token_url,
             self._open_nest(place.modules) as nest,
         ):
+            lease, clocks, save, request = (seconds * self._plan.stretch for seconds in place.times)
 
             async def start(replica: int, turn: int) -> str:
                 part = Part(
@@ -181,7 +195,7 @@ class _Simulation:
                     token_url=token_url,
                     accounts=names,
                     refresh_tokens=self._plan.refresh_tokens,
-                    times=place.times,
+                    times=(int(lease), clocks, save, request),
                     folder=str(self._folder),
                 )
                 assert nest.stdin is not None
@@ -190,7 +204,6 @@ class _Simulation:
                 return part.name
 
             await self._kill_and_start(start)
-            lease, clocks, _ = place.times
             await trio.sleep(lease + clocks + 1 if self._plan.settle is None else self._plan.settle)
             for scope in self._reviving:
                 scope.cancel()
@@ -205,9 +218,12 @@ class _Simulation:
         turns = Counter(range(self._plan.replicas))
         living = [await start(replica, 1) for replica in range(self._plan.replicas)]
         begun = trio.current_time()
-        end = begun + self._plan.seconds
-        while (left := end - trio.current_time()) > self._plan.kill_every:
-            await trio.sleep(self._plan.kill_every)
+        end, due = begun + self._plan.seconds, begun + self._plan.kill_every
+        while (now := trio.current_time()) < end or not self._has_enough():
+            assert now < end + PATIENCE, f"{self._figures.kills} kills, {self._rotation.refreshes.total()} refreshes"
+            if now < due:
+                await trio.sleep(min(due, now + LOOK) - now)
+                continue
             replica = random.randrange(self._plan.replicas)
             name = living[replica]
             assert name in self._running, f"replica {name} ended by itself"
@@ -217,8 +233,16 @@ class _Simulation:
             self._figures.kills += 1
             turns[replica] += 1
             living[replica] = await start(replica, turns[replica])
-        await trio.sleep(left)
+            due = trio.current_time() + self._plan.kill_every
         self._figures.seconds = trio.current_time() - begun
+
+    def _has_enough(self) -> bool:
+        plan, figures = self._plan, self._figures
+        return (
+            figures.kills >= int(plan.seconds / (2 * plan.kill_every))
+            and self._rotation.refreshes.total() >= plan.refreshes
+            and len(figures.losses) >= plan.losses
+        )
 
     # --- processes ----------------------------------------------------------------------------------------------------
 
@@ -370,6 +394,7 @@ class _Simulation:
                 figures.conflicts += event == "conflict"
                 figures.waited += event == "busy"
                 figures.failed += event == "failed"
+                figures.overdue += event in ("cut", "late")
                 if event == "seconds":
                     figures.slowest = max(figures.slowest, float(detail))
 

@@ -9,7 +9,7 @@ from tests.stores.simulation.run import Cause, Figures, Plan
 __all__ = ["HEAD", "cells", "table"]
 
 HEAD = (
-    "refreshes", "a second", "kills", "writes", "conflicts", "waited", "slowest write",
+    "refreshes", "a second", "kills", "writes", "conflicts", "waited", "slowest write", "overdue",
     "lost by competition", "orphaned by a kill", "lost with grace",
 )  # fmt: skip
 
@@ -24,6 +24,7 @@ def cells(figures: Figures, plan: Plan) -> tuple[str, ...]:
         str(figures.conflicts),
         str(figures.waited),
         f"{figures.slowest:.2f} s",
+        str(figures.overdue),
         f"{figures.lost(Cause.COMPETITION)}/{plan.strict}",
         str(figures.lost(Cause.ORPHANED)),
         f"{figures.lost_in_grace}/{plan.lenient}",

@@ -21,6 +21,7 @@ from emailproxy.testing.provider import (
     ProviderOptions,
     open_provider,
 )
+from tests.clocks import PatientClock
 
 REDIRECT = "http://localhost:8080/back?kept=1"
 
@@ -185,7 +186,7 @@ async def test_token_endpoint_misbehaves_as_switched() -> None:
         assert provider.counters.token_requests["client_credentials"] == 8
 
 
-async def test_slow_token_endpoint_waits(autojump_clock: trio.testing.MockClock) -> None:
+async def test_slow_token_endpoint_waits(autojump_clock: PatientClock) -> None:
     async with provider_and_client() as (provider, client):
         client.timeout = httpx2.Timeout(None)
         provider.switches.token_delay = 45.0
