@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ import trustme
 
 from emailproxy.activation import Inherited
 from emailproxy.audience import Nobody
+from emailproxy.binding import Bound, looked_up
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -292,6 +293,27 @@ async def test_a_set_follows_the_configuration(
         listeners.stop()
         sessions.cancel_scope.cancel()
     await live.aclose()
+
+
+async def test_a_set_takes_over_what_is_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
+    good, faulty, foreign = (replace(SERVER, local_port=free_port(), section=f"IMAP-{number}") for number in range(3))
+    (tmp_path / "garbage").write_text("garbage")
+    faulty = replace(faulty, local_certificate_path=tmp_path / "garbage")
+    with closing(Bound.of(looked_up([good, faulty]))) as bound:
+        waiting = await trio.open_tcp_stream("127.0.0.1", good.local_port)
+        async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+            listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+            listeners.adopt([good, faulty, foreign], bound)
+            assert not bound
+            assert [server.section for server, _, _ in listeners.addresses] == [good.section]
+            assert (await waiting.receive_some()).startswith(b"* OK"), "it came before there was a listener"
+            assert f"[{faulty.section}] local_certificate_path cannot be used" in caplog.text
+            with pytest.raises(OSError, match="failed"):
+                await trio.open_tcp_stream("127.0.0.1", faulty.local_port)
+            await waiting.aclose()
+            listeners.stop()
 
 
 class _SlowResolver(trio.abc.HostnameResolver):

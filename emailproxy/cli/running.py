@@ -31,7 +31,7 @@ from emailproxy.status import Presence, status_path
 __all__ = ["kick", "sessions", "status"]
 
 
-@click.command(short_help="Say how the running proxy is.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @where_options
 @click.pass_obj
@@ -106,7 +106,7 @@ def _of_snapshot(told: Snapshot, now: float) -> Iterator[tuple[str, Cell]]:
     worked, failed = sum(each[1] for each in told.logins), sum(each[2] for each in told.logins)
     logins = f"{worked:,} in the last hour, failed {failed:,}"
     yield "logins", (logins, "yellow") if failed else logins
-    yield "accounts", _accounts(told.accounts)
+    yield "accounts", _accounts(told.accounts, proxy.accounts)
     if told.pending:
         names = dict.fromkeys(foreign(each.account, 64) for each in told.pending)
         yield "waiting for consent", (", ".join(names), "bold yellow")
@@ -121,16 +121,18 @@ def _of_snapshot(told: Snapshot, now: float) -> Iterator[tuple[str, Cell]]:
         yield "written later", f"{counted(store.deferred, 'account')}, on purpose: the stored token stays valid"
 
 
-def _accounts(accounts: tuple[Account, ...]) -> Cell:
+def _accounts(accounts: tuple[Account, ...], configured: int) -> Cell:
     states: dict[str, int] = {}
     for account in accounts:
         word = account.state.replace("_", " ")
         states[word] = states.get(word, 0) + 1
+    if configured > len(accounts):  # of very many, a proxy tells of some
+        states["not shown"] = configured - len(accounts)
     text = ", ".join(f"{word} {number:,}" for word, number in sorted(states.items(), key=lambda each: -each[1]))
     return text or "none", state_style("needs consent") if "needs consent" in states else ""
 
 
-@click.command(short_help="List the mail sessions that are open.")
+@click.command()
 @click.option("--account", type=AccountName(), help="Only those of this account.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @where_options
@@ -166,7 +168,7 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
     return session.id, session.listener, account, session.client, span(now - session.opened), up, down
 
 
-@click.command(short_help="End a mail session.")
+@click.command()
 @click.argument("session", type=SessionId(), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @where_options

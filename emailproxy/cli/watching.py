@@ -38,7 +38,7 @@ from emailproxy.remote.place import ConsolePlace
 __all__ = ["line_of", "watch"]
 
 
-@click.command(short_help="Show what happens in the running proxy, as it happens.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line, as /events tells it.")
 @where_options
 @click.pass_obj
@@ -97,7 +97,8 @@ def line_of(envelope: Envelope) -> str | None:
 def _words(envelope: Envelope) -> str | None:
     match envelope.message:
         case Snapshot() as told:
-            sessions, accounts = counted(len(told.sessions), "session"), counted(len(told.accounts), "account")
+            sessions = counted(len(told.sessions), "session")
+            accounts = counted(max(len(told.accounts), told.proxy.accounts), "account")
             return f"proxy {told.proxy.version}, process {told.proxy.pid}: {sessions}, {accounts}"
         case Proxy() as proxy:
             return f"proxy {'is stopping' if proxy.draining else 'is ready' if proxy.ready else 'is not ready'}"
