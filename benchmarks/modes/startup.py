@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import resource
+import socket
 import subprocess
 import tempfile
 import time
@@ -18,7 +19,7 @@ from benchmarks.client import Row
 from benchmarks.figures import Result
 from benchmarks.measure import cpu_seconds, resident_kib
 from benchmarks.peers import ours
-from benchmarks.processes import CannotStartError, inherited
+from benchmarks.processes import START_LIMIT, CannotStartError, inherited
 from benchmarks.rounds import Progress, paired
 from benchmarks.setting import Setting, Tables, scaled
 
@@ -41,6 +42,8 @@ class Begun:
 
     pid: int | None = None
     cpu: float | None = None
+    port: int = 0
+    """Where it says the first words of IMAP without TLS; 0: nowhere."""
 
 
 def measure(setting: Setting) -> Tables:
@@ -61,6 +64,10 @@ def measure(setting: Setting) -> Tables:
                 result.add("CPU ms to listening", scaled(used, 1000))
                 if started.pid is not None:
                     result.add("MiB RSS then", resident_kib(started.pid) / 1024)
+                if started.pid is not None and started.port:
+                    _greeting(started.port)
+                    result.add("ms to the first greeting", (time.perf_counter() - begun) * 1000)
+                    result.add("CPU ms to the first greeting", scaled(cpu_seconds(started.pid), 1000))
 
         results = paired("startup", rows, setting.sizes.starts, work)
     for name, why in missing.items():
@@ -71,13 +78,20 @@ def measure(setting: Setting) -> Tables:
     yield "Imports of a start, by module, without those that it imports, milliseconds", modules
 
 
+def _greeting(port: int) -> None:
+    """Wait as a mail client would that came as soon as somebody listened."""
+    with socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT) as client:
+        if not client.recv(1):
+            raise RuntimeError("it listened, and did not serve")
+
+
 def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Begin], dict[str, str]]:
     """What is started; ours first, as all ratios are of it. And what cannot be, with the reason."""
     names = [row.name for row in setting.rows if row.name in peers.PEERS]
     things: dict[str, Begin] = {}
     missing: dict[str, str] = {}
     if "emailproxy" in names:
-        things["emailproxy"] = _peer(setting, "emailproxy")
+        things["emailproxy"] = _ours(setting)
     things["import trio"] = _python(setting, "import trio")
     things["python alone"] = _python(setting, "pass")
     if "emailproxy" in names:
@@ -87,7 +101,7 @@ def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Be
             except CannotStartError as error:
                 missing[f"with {name}"] = str(error).strip().rpartition("\n")[2]
             else:
-                things[f"with {name}"] = _ours_with(setting, place)
+                things[f"with {name}"] = _ours(setting, place)
     things |= {name: _peer(setting, name) for name in names if name != "emailproxy"}
     return things, missing
 
@@ -97,18 +111,19 @@ def _peer(setting: Setting, name: str) -> Begin:
     def begin(folder: Path) -> Generator[Begun]:
         place = setting.place.within(folder)
         with peers.PEERS[name].start(setting.upstream, place) as row:
-            yield Begun(row.pid)
+            yield Begun(row.pid, port=row.port)
 
     return begin
 
 
-def _ours_with(setting: Setting, store: stores.Place) -> Begin:
+def _ours(setting: Setting, store: stores.Place | None = None) -> Begin:
     @contextlib.contextmanager
     def begin(folder: Path) -> Generator[Begun]:
         place = setting.place.within(folder)
-        words = [*ours.command(place), "--cache-store", store.address or ""]
-        with ours.run("emailproxy", words, setting.upstream, place, variables=store.variables) as row:
-            yield Begun(row.pid)
+        words = [*ours.command(place), *(["--cache-store", store.address or ""] if store else [])]
+        variables = store.variables if store else {}
+        with ours.run("emailproxy", words, setting.upstream, place, variables=variables, served=False) as row:
+            yield Begun(row.pid, port=row.port)
 
     return begin
 
