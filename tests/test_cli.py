@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from emailproxy import __version__
 from emailproxy.cli import Exit, cli
 from emailproxy.config import PROVIDERS
+from tests.patience import HANG
 
 from .conftest import FreePort
 
@@ -88,7 +89,7 @@ def test_external_auth_without_a_terminal_is_warned_about(config: Path) -> None:
     with start(config, "--external-auth") as process:
         assert "nobody can paste an address" in read_until(process, "--external-auth")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
 
 
 def test_check_prints_what_would_be_served(config: Path) -> None:
@@ -176,7 +177,7 @@ def test_signals(config: Path, free_port: FreePort) -> None:
         log += read_until(process, "configuration reloaded")
         assert log.count("listening on 127.0.0.1:") == 2
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
     assert "tokens are kept in" in log
 
 
@@ -192,7 +193,7 @@ def test_a_second_signal_ends_the_drain(config: Path) -> None:
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert client.recv(4096).startswith(b"* BYE [UNAVAILABLE]")
-        assert process.wait(10) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
         assert time.monotonic() - started < 10
 
 

@@ -21,6 +21,7 @@ from emailproxy.notifying import Notifier
 from emailproxy.oauth.watching import Event, News
 from emailproxy.secret import Secret
 from tests.clocks import PatientClock
+from tests.patience import HANG, eventually
 
 NEWS = News(
     Event.NEEDS_CONSENT,
@@ -78,9 +79,7 @@ async def notifier(settings: Settings, hook: Hook | None = None) -> AsyncIterato
 
 
 async def appears(path: Path) -> str:
-    with trio.fail_after(20):
-        while not path.exists() or not path.read_text():
-            await trio.sleep(0.02)
+    await eventually(lambda: path.exists() and path.read_text())
     return path.read_text()
 
 
@@ -124,9 +123,7 @@ async def test_a_command_that_fails_is_a_line(
     hook = Hook(httpx2.Response(204))
     async with notifier(Settings(notify_command=command, notify_url=HOOK), hook) as n:
         n.tell(NEWS)
-        with trio.fail_after(20):
-            while not hook.bodies:  # whatever the command does, the next one is told
-                await trio.sleep(0.02)
+        await eventually(lambda: hook.bodies)  # whatever the command does, the next one is told
     assert said in caplog.text
     assert bool(said) is bool(caplog.messages)
     for secret in ("a-token-somebody-wrote-here", "state=abc", "ABCD"):
@@ -147,9 +144,7 @@ async def test_a_command_without_end_is_killed_with_its_children(
     began = time.monotonic()
     async with notifier(Settings(notify_command=python(program, str(pids)), notify_url=HOOK), hook) as n:
         n.tell(NEWS)
-        with trio.fail_after(20):
-            while not hook.bodies:
-                await trio.sleep(0.02)
+        await eventually(lambda: hook.bodies)
     assert time.monotonic() - began < 10
     assert "did not end within 1.5 s and was killed" in caplog.text
     for pid in (await appears(pids)).split():
@@ -158,7 +153,7 @@ async def test_a_command_without_end_is_killed_with_its_children(
 
 async def gone(pid: int) -> None:
     """Wait until a process has ended; a killed orphan may stay in the table until somebody asks for it."""
-    with trio.fail_after(10):
+    with trio.fail_after(HANG):
         while True:
             try:
                 os.kill(pid, 0)

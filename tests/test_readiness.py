@@ -13,6 +13,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from emailproxy.lookout import Lookout
 from emailproxy.readiness import EachByTask, Next, Readiness
+from tests.patience import HANG
 
 
 class Noted:
@@ -55,7 +56,7 @@ def sockets() -> Iterator[list[socket.socket]]:
 
 
 async def told(readiness: Readiness, turns: Noted) -> list[tuple[int, bool, bool]]:
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         await readiness.attend(turns)
     return turns.told
 

@@ -17,6 +17,7 @@ from emailproxy.lookout import Lookout
 from emailproxy.readiness import EachByTask, Readiness
 from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
 from tests.clocks import PatientClock
+from tests.patience import HANG, eventually
 
 
 class Kind:
@@ -174,9 +175,7 @@ async def test_a_session_that_exchange_ends_with_its_token_ends_as_it_should(wor
         j.server.close()
         assert await j.client.receive() == b""
         j.client.close()
-        with trio.fail_after(5):
-            while j.ending is None:
-                await trio.sleep(0.001)
+        await eventually(lambda: j.ending is not None)
         assert j.ending is ending
 
 
@@ -212,7 +211,7 @@ async def test_a_server_that_resets_after_the_client_has_left(last: bytes, endin
         j.client.shut_down_sending()
         assert await j.server.receive() == b""
         reset(j.server)
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             assert await j.client.receive() == b""
         assert j.ending is ending
 

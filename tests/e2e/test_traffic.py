@@ -8,11 +8,13 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.patience import HANG
+
 from .clients import big_message, connect_imap, connect_pop, connect_smtp, message
 from .proxy import PASSWORD, Proxy, Security
 from .world import World
 
-_SECONDS = 20
+_SECONDS = HANG
 CROWD = 50
 
 

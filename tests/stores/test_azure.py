@@ -20,6 +20,7 @@ from emailproxy.store.base import (
 )
 from emailproxy.store.document import lasting
 from emailproxy.testing.store_contract import EXAMPLE
+from tests.patience import HANG
 from tests.stores.conftest import cannot
 
 try:
@@ -200,14 +201,14 @@ def test_a_competitor_that_compared_with_the_same_version(vault: FakeVault, open
 
     def late(*arguments: Any, **options: Any) -> Any:
         compared.set()
-        go_on.wait(10)
+        go_on.wait(HANG)
         return put(*arguments, **options)
 
     slow._client.set_secret = late
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(slow.save(USER, NEWER, version)))
     thread.start()
-    compared.wait(10)
+    compared.wait(HANG)
     timer = threading.Timer(0.2, go_on.set)
     timer.start()
     with pytest.raises(StoreConflictError):
@@ -314,7 +315,7 @@ def test_many_threads_may_come_first(vault: FakeVault, opened: Open) -> None:
     ready = threading.Barrier(16)
 
     def first() -> None:
-        ready.wait(10)
+        ready.wait(HANG)
         try:
             outcomes.extend(store.load(USER) for _ in range(5))
         except BaseException as error:  # noqa: BLE001 - a thread's failure is reported by the test
