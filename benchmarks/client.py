@@ -11,7 +11,7 @@ from typing import Literal
 
 from benchmarks.wire import LIMIT, Wire
 
-__all__ = ["LIMIT", "PROTOCOLS", "Account", "Client", "Pop3Client", "Row", "SmtpClient", "open_client"]
+__all__ = ["LIMIT", "PROTOCOLS", "Account", "Client", "Pop3Client", "Protocol", "Row", "SmtpClient", "open_client"]
 
 Protocol = Literal["imap", "pop3", "smtp"]
 PROTOCOLS: tuple[Protocol, ...] = ("imap", "pop3", "smtp")

@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.client import Row
 
-__all__ = ["Result", "percentile", "spread"]
+__all__ = ["PERCENTS", "Result", "percentile", "spread"]
+
+PERCENTS = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
+"""The points of a curve."""
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -44,8 +47,12 @@ class Result:
     """The first row's value divided by this row's, one for each pair: below 1, the first row needs less."""
     curves: dict[str, list[float]] = field(default_factory=dict)
     """Many values of one kind, such as the milliseconds of every login: for a curve, not for the table."""
+    series: tuple[str, ...] = ()
+    """Which of the curves are values over time, whose order matters."""
     notes: dict[str, str] = field(default_factory=dict)
     """Why a figure is not there, or what must be known about it."""
+    failed: str | None = None
+    """Why this row was given up in the middle; what it had until then is kept."""
 
     def add(self, figure: str, value: float | None) -> None:
         """Add one round's value; None if it could not be measured."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from benchmarks.figures import Result, percentile
+from benchmarks.figures import PERCENTS, Result, percentile
+from benchmarks.modes.mixed import TICK
 from benchmarks.setting import Measured
 from benchmarks.svg import Bar, bars, lines
 
@@ -13,7 +14,8 @@ __all__ = ["of"]
 
 DRAWN = re.compile(r"CPU|KiB|MiB$|MiB RSS|added|s to |ms to ")
 """What is drawn as bars: what something costs. Rates and percentiles are in the table."""
-PERCENTS = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 100)
+SHOWN = [percent for percent in PERCENTS if percent < 100]
+"""The slowest of all is one value, and would be all that a picture shows."""
 CURVES = re.compile(r"at a time|NOOP|IDLE news|first|consent")
 
 
@@ -29,7 +31,7 @@ def of(mode: str, measured: Measured) -> dict[str, str]:
             pictures[name] = bars(title, panels)
         for curve in dict.fromkeys(curve for result in results for curve in result.curves if CURVES.search(curve)):
             series = {
-                result.row.name: [(float(percent), percentile(values, percent)) for percent in PERCENTS]
+                result.row.name: [(float(percent), percentile(values, percent)) for percent in SHOWN]
                 for result in results
                 if (values := result.curves.get(curve))
             }
@@ -41,7 +43,7 @@ def of(mode: str, measured: Measured) -> dict[str, str]:
             )
             slug = re.sub(r"\W+", "-", curve).strip("-").lower()
             pictures[f"{name}-latency-{slug}"] = lines(
-                f"{title}: {curve}", series, x="per cent that take no longer", y=unit
+                f"{title}: {curve}", series, x="per cent that take no longer", y=unit, ticks=(1, 25, 50, 75, 90, 99)
             )
     if mode == "idle" and (series := _memory(measured)):
         pictures["idle-memory"] = lines(
@@ -50,12 +52,12 @@ def of(mode: str, measured: Measured) -> dict[str, str]:
     if mode == "mixed":
         for number, results in enumerate(measured.values(), 1):
             series = {
-                result.row.name: [(float(second), value) for second, value in enumerate(result.curves["MiB over time"])]
+                result.row.name: [(turn * TICK, value) for turn, value in enumerate(result.curves["MiB over time"])]
                 for result in results
                 if result.curves.get("MiB over time")
             }
             if series:
-                pictures[f"mixed-memory-{number}"] = lines("An office's day: memory", series, x="samples", y="MiB")
+                pictures[f"mixed-memory-{number}"] = lines("An office's day: memory", series, x="seconds", y="MiB")
     return pictures
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from benchmarks.figures import Result
+from benchmarks.figures import PERCENTS, Result, percentile
 
-__all__ = ["as_json", "machine", "number", "table"]
+__all__ = ["columns", "command", "document", "machine", "number", "table"]
+
+PRIVATE = frozenset({"--output", "--python", "--provider-file"})
+"""Options whose values are paths."""
 
 
 def table(title: str, results: Sequence[Result], *, ratios: bool = True) -> str:
@@ -20,16 +24,7 @@ def table(title: str, results: Sequence[Result], *, ratios: bool = True) -> str:
     figures = list(dict.fromkeys(figure for result in results for figure in result.figures))
     lines = [["", *(result.row.name for result in results)]]
     lines += [[figure, *(_cell(result, figure, ratios=ratios) for result in results)] for figure in figures]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [title, ""]
-    for index, line in enumerate(lines):
-        cells = [
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        text.append("  ".join(cells).rstrip())
-        if not index:
-            text.append("  ".join("-" * width for width in widths))
+    text = [title, "", columns(lines)]
     if ratios and any(result.ratios for result in results):
         first = results[0].row.name
         text.append(f"(0.50x: the figure of {first} is half of this row's, in the median of the pairs)")
@@ -37,6 +32,21 @@ def table(title: str, results: Sequence[Result], *, ratios: bool = True) -> str:
         f"{result.row.name}: {figure}: {note}" for result in results for figure, note in result.notes.items()
     )
     return "\n".join([*text, *notes]) + "\n"
+
+
+def columns(lines: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Cells below each other, the first line being the heads; the first `left` columns begin where their heads do."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = []
+    for index, line in enumerate(lines):
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        text.append("  ".join(cells).rstrip())
+        if not index:
+            text.append("  ".join("-" * width for width in widths))
+    return "\n".join(text)
 
 
 def _cell(result: Result, figure: str, *, ratios: bool) -> str:
@@ -56,22 +66,31 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def as_json(
+def document(
     mode: str, tables: Mapping[str, Sequence[Result]], about: Mapping[str, object], witness: Sequence[str] = ()
-) -> str:
+) -> dict[str, Any]:
     """Everything that was measured, each round; a curve as its percentiles."""
-    return json.dumps(
-        {
-            "benchmark": mode,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": about,
-            "bench": list(witness),
-            "tables": [
-                {"title": title, "rows": [_row(result) for result in results]} for title, results in tables.items()
-            ],
-        },
-        indent=2,
-    )
+    return {
+        "benchmark": mode,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": about,
+        "command": command(),
+        "bench": list(witness),
+        "tables": [{"title": title, "rows": [_row(result) for result in results]} for title, results in tables.items()],
+    }
+
+
+def command(words: Sequence[str] | None = None) -> str:
+    """What was typed, without the paths that belong to this machine alone."""
+    given = list(sys.argv[1:] if words is None else words)
+    kept, skip = [], False
+    for word in given:
+        name = word.partition("=")[0]
+        if skip or name in PRIVATE:
+            skip = not skip and "=" not in word
+            continue
+        kept.append(word)
+    return " ".join(["python -m benchmarks", *kept])
 
 
 def _row(result: Result) -> dict[str, object]:
@@ -87,7 +106,14 @@ def _row(result: Result) -> dict[str, object]:
             }
             for name, values in result.figures.items()
         },
+        "curves": {
+            name: {str(percent): percentile(values, percent) for percent in PERCENTS}
+            for name, values in result.curves.items()
+            if values and name not in result.series
+        },
+        "series": {name: result.curves[name] for name in result.series if name in result.curves},
         "notes": result.notes,
+        "failed": result.failed,
     }
 
 

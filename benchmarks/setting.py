@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from benchmarks.processes import Place, Upstream
 from benchmarks.sizes import Sizes
 from benchmarks.witness import Witness
 
-__all__ = ["SETTLE", "Measured", "Setting", "Spent", "scaled"]
+__all__ = ["SETTLE", "Measured", "Setting", "Spent", "Tables", "scaled"]
 
 SETTLE = 0.1
 """Seconds between the end of the work and reading the CPU clock: buffers empty, threads end."""
@@ -60,3 +60,5 @@ def scaled(value: float | None, factor: float) -> float | None:
 
 Measured = dict[str, list[Result]]
 """The tables of one mode, by title."""
+Tables = Iterator[tuple[str, list[Result]]]
+"""The same as they become ready, so that a fault behind them loses none."""

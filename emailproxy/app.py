@@ -19,10 +19,12 @@ import trio
 
 from emailproxy.activation import Inherited
 from emailproxy.audience import NOBODY, Audience, Audiences
+from emailproxy.binding import Bound
 from emailproxy.changes import Changes
 from emailproxy.config import Config, ConfigError, Fault, MailServer, Server, load
 from emailproxy.connection import Scratch
-from emailproxy.console.running import Console, require_installed
+from emailproxy.console.installed import require_installed
+from emailproxy.console.running import Console
 from emailproxy.console.scene import Sight
 from emailproxy.draining import drain
 from emailproxy.failures import ProxyError
@@ -81,6 +83,7 @@ class Proxy:
         audience: hears what happens.
         manager: the service manager that is told how we are.
         inherited: listening sockets that it has bound; closed when `run` ends.
+        bound: the sockets of `config`'s servers, if they are bound already; `run` takes them over.
         tracing: traces logins; closed when `run` ends.
     """
 
@@ -92,6 +95,7 @@ class Proxy:
         *,
         manager: ServiceManager | None = None,
         inherited: Inherited | None = None,
+        bound: Bound | None = None,
         tracing: Tracing | None = None,
     ) -> None:
         self._config = config
@@ -99,6 +103,7 @@ class Proxy:
         self._audience = audience
         self._manager = manager or ServiceManager()
         self._inherited = inherited or Inherited()
+        self._bound = bound
         self._tracing = tracing
         self._reloading = trio.Lock()
         self._faults: tuple[Fault, ...] = ()
@@ -220,7 +225,10 @@ class Proxy:
             async with trio.open_nursery() as farewell:
                 async with trio.open_nursery() as sessions:
                     listeners = self._listeners = ListenerSet(services, scratch, sessions, background, self._inherited)
-                    await listeners.apply(self._config.servers)
+                    if self._bound is None:
+                        await listeners.apply(self._config.servers)
+                    else:
+                        listeners.adopt(self._config.servers, self._bound)
                     bound = bool(listeners.addresses)
                     if bound:
                         await console.apply(self._config)

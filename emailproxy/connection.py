@@ -29,11 +29,18 @@ A login has fewer, and a turn of the scheduler costs more than what is done in i
 SCRATCH_SIZE = 256 * 1024
 """Octets of each scratch buffer: what one wake-up carries. Less costs system calls, more the processor's cache."""
 
+MORE = getattr(socket, "MSG_MORE", 0)
+"""The end of the connection follows and goes into the same packet, where the system knows how (Linux)."""
+
 MAX_UNREAD = 2 * SCRATCH_SIZE
 """Octets that wait for a peer that keeps asking for new keys: what the relay may have waiting for it, twice."""
 
 FEED_SIZE = 64 * 1024
 """Octets given to OpenSSL at a time. A memory BIO never shrinks, so this bounds what a once busy connection keeps."""
+
+RECORD_SIZE = 512
+"""Octets of a record before the relay. A token is several times as long, and the BIO would keep its size; so it keeps
+that of the handshake's first message. All of them leave in one packet."""
 
 
 class Scratch:
@@ -197,15 +204,15 @@ class Connection:
                 self._rest = bytes(self._rest) + self._outgoing.read()
         return not self._rest
 
-    def flush_nowait(self) -> bool:
-        """Give the kernel what waits; True if nothing is left."""
+    def flush_nowait(self, flags: int = 0) -> bool:
+        """Give the kernel what waits; True if nothing is left. The flags are those of send(2)."""
         rest = self._rest
         if self._tls is not None and self._outgoing.pending:
             waiting = self._outgoing.read()
             rest = bytes(rest) + waiting if rest else waiting
         if rest:
             try:
-                count = self.sock.send(rest)
+                count = self.sock.send(rest, flags)
             except BlockingIOError:
                 count = 0
             rest = b"" if count == len(rest) else memoryview(rest)[count:]
@@ -228,17 +235,14 @@ class Connection:
         if not self._shut and not self._rest:
             # A farewell if it costs nothing: a peer that hears close_notify knows that nothing was cut off.
             with contextlib.suppress(OSError):
-                self._say_close_notify()
+                self._say_close_notify(MORE)
         self.sock.close()
 
-    def _say_close_notify(self) -> None:
+    def _say_close_notify(self, flags: int = 0) -> None:
         if self._tls is not None:
-            try:
+            with contextlib.suppress(ssl.SSLWantReadError):  # for the answer to it, which nobody waits for
                 self._tls.unwrap()
-            except ssl.SSLWantReadError:  # the answer to it, which nobody waits for
-                self.flush_nowait()
-            else:
-                self.flush_nowait()
+            self.flush_nowait(flags)
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
@@ -270,8 +274,17 @@ class Connection:
             OSError: the connection is broken.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if data and not self.send_nowait(data):
-            await self.flush()
+        if self._tls is None:
+            if data and not self.send_nowait(data):
+                await self.flush()
+            return
+        self.sent += len(data)
+        records = [self._rest]
+        for start in range(0, len(data), RECORD_SIZE):
+            self._tls.write(data[start : start + RECORD_SIZE])
+            records.append(self._outgoing.read())
+        self._rest = b"".join(records)
+        await self.flush()
 
     async def flush(self) -> None:
         """Wait until the kernel has taken everything.
@@ -288,21 +301,31 @@ class Connection:
         Raises:
             OSError: broken, not TLS, or not trusted (ssl.SSLError, ssl.SSLCertVerificationError).
         """
+        self.prepare_tls(wrap)
+        await self.shake_hands()
+
+    def prepare_tls(self, wrap: Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]) -> None:
+        """The part of `start_tls` that needs no answer of the peer; `shake_hands` is the rest. Sends nothing.
+
+        Raises:
+            OSError: see `start_tls`.
+        """
         assert self._tls is None, "TLS in TLS"
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = wrap(incoming, outgoing)
-        self._incoming, self._outgoing, self._tls = incoming, outgoing, tls
-        while True:
-            try:
-                tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self.flush()
-            except ssl.SSLError:
-                with contextlib.suppress(OSError):
-                    self.flush_nowait()  # the alert that tells the peer why
-                raise
-            else:
-                break
+        self._tls = wrap(incoming, outgoing)
+        self._incoming, self._outgoing = incoming, outgoing
+        self._advance(self._tls)
+
+    async def shake_hands(self) -> None:
+        """The part of `start_tls` behind `prepare_tls`.
+
+        Raises:
+            OSError: see `start_tls`.
+        """
+        assert self._tls is not None, "prepare_tls comes first"
+        finished = False
+        while not finished:
+            await self.flush()
             await trio.lowlevel.wait_readable(self.fd)
             try:
                 size = self.sock.recv_into(self._scratch.encrypted)
@@ -310,5 +333,18 @@ class Connection:
                 continue
             if size == 0:
                 raise ConnectionResetError("the peer closed the connection during the TLS handshake")
-            incoming.write(self._scratch.encrypted[:size])
+            self._incoming.write(self._scratch.encrypted[:size])
+            finished = self._advance(self._tls)
         await self.flush()
+
+    def _advance(self, tls: ssl.SSLObject) -> bool:
+        """Go as far in the handshake as what has been received allows; whether it is over."""
+        try:
+            tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLError:
+            with contextlib.suppress(OSError):
+                self.flush_nowait()  # the alert that tells the peer why
+            raise
+        return True

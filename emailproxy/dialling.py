@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -35,13 +37,20 @@ class Dialler:
         known = self._known.get((host, port))
         return known is not None and known.until > trio.current_time()
 
-    async def redial(self, host: str, port: int) -> socket.socket | None:
+    async def redial(
+        self, host: str, port: int, meanwhile: Callable[[socket.socket], None] | None = None
+    ) -> socket.socket | None:
         """Like `dial`, but only to the address that answered last; None if it does not any more.
 
         The caller's deadline should be `HEAD_START` away. An address that did not answer until then is forgotten too.
+
+        Args:
+            host: of the server.
+            port: of the server.
+            meanwhile: called with the socket as soon as it has begun to connect, for work that needs no answer yet.
         """
         known = self._known.pop((host, port))
-        sock = await _connect(known)
+        sock = await _connect(known, meanwhile)
         if sock is not None:
             self._known[host, port] = known
         return sock
@@ -66,19 +75,21 @@ class Dialler:
         return _prepared(sock)
 
 
-async def _connect(known: _Known) -> socket.socket | None:
+async def _connect(known: _Known, meanwhile: Callable[[socket.socket], None] | None) -> socket.socket | None:
     """A connection to this one address; None if it fails."""
     sock = socket.socket(known.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        try:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        with contextlib.suppress(BlockingIOError):
             sock.connect(known.address)
-        except BlockingIOError:
+        if meanwhile is not None:
+            meanwhile(sock)
+        try:
+            sock.getpeername()  # a server nearby has answered by now
+        except OSError:
             await trio.lowlevel.wait_writable(sock)
-            if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                return _prepared(sock)
-        else:
-            await trio.lowlevel.checkpoint()
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
             return _prepared(sock)
     except OSError:
         pass

@@ -10,7 +10,6 @@ import logging
 import math
 import socket
 import ssl
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
@@ -19,9 +18,10 @@ from pathlib import Path
 import trio
 
 from emailproxy.activation import Inherited
+from emailproxy.binding import BindError, Bound, Candidate, bind, candidates, found_candidates, without_address
 from emailproxy.config import Server
 from emailproxy.connection import Connection, Scratch
-from emailproxy.failures import Failure, FailureKind, ProxyError
+from emailproxy.failures import Failure, FailureKind
 from emailproxy.introduction import introduced, is_trusted
 from emailproxy.login import Services
 from emailproxy.protocols.proxy_header import ProxyHeaderError
@@ -40,6 +40,9 @@ ACCEPTS = 16
 PAUSE = 0.1
 """Seconds before accepting again when the system is out of descriptors or memory: a session may have ended."""
 
+TASK = "emailproxy session"
+"""The name of a session's task, which trio would compose anew for each."""
+
 COMPLAINT = 10.0
 """Seconds between two lines about that in the log."""
 
@@ -53,10 +56,6 @@ _CLIENT_GONE = frozenset(
     )
     if hasattr(errno, name)
 )  # fmt: skip
-
-
-class BindError(ProxyError):
-    """No local address could be bound; the message says which, why, and what to do."""
 
 
 class Listener:
@@ -101,25 +100,11 @@ class Listener:
         Raises:
             BindError: not one could be bound.
         """
-        problems: list[str] = []
-        port = self.server.local_port
-        candidates = await self._candidates()
-        if inherited is not None:
-            self._sockets = inherited.of_section(self.server.section, port, {host for _, host in candidates})
-        for family, host in candidates if not self._sockets else ():
-            try:
-                self._sockets.append(_listening_socket(family, host, port))
-            except OSError as error:
-                problems.append(f"{host} port {port}: {error.strerror or error}{_remedy(error, port)}")
-            else:
-                port = port or self._sockets[0].getsockname()[1]  # port 0: the same free port for both families
-        if not self._sockets:
-            raise BindError(f"[{self.server.section}] cannot listen on {'; '.join(problems)}")
-        for problem in problems:
-            # One family of two is common (no IPv6 in a container), and worth a line, not an end.
-            log.warning("[%s] not listening on %s", self.server.section, problem)
-        for host, port in self.addresses:
-            self._announce(host, port)
+        self.take(bind(self.server, await self._candidates(), inherited))
+
+    def take(self, sockets: list[socket.socket]) -> None:
+        """Listen on `sockets`, which are bound for this server. Owns them from now on."""
+        self._sockets = sockets
         self._services.audience.listener_bound(self.server, self.addresses)
 
     def reconfigure(self, server: Server) -> None:
@@ -156,29 +141,18 @@ class Listener:
             self._services.audience.listener_closed(self.server.section)
         self._sockets.clear()
 
-    async def _candidates(self) -> list[tuple[int, str]]:
-        address = self.server.local_address
-        if address in (None, "::"):
-            candidates: list[tuple[int, str]] = [(socket.AF_INET, "0.0.0.0")]  # noqa: S104 - all interfaces is the default
-            if socket.has_ipv6:
-                candidates.append((socket.AF_INET6, "::"))
-            return candidates
+    async def _candidates(self) -> list[Candidate]:
+        known = candidates(self.server)
+        if known is not None:
+            return known
         try:
-            found = await trio.socket.getaddrinfo(address, self.server.local_port, type=socket.SOCK_STREAM)
+            return found_candidates(
+                await trio.socket.getaddrinfo(
+                    self.server.local_address, self.server.local_port, type=socket.SOCK_STREAM
+                )
+            )
         except (OSError, UnicodeError) as error:  # the latter where IDNA cannot encode the name
-            why = getattr(error, "strerror", None) or error
-            raise BindError(
-                f"[{self.server.section}] local_address {address} has no address ({why}); use an IP address"
-            ) from None
-        return list(dict.fromkeys((int(family), str(sockaddr[0])) for family, _, _, _, sockaddr in found))
-
-    def _announce(self, host: str, port: int) -> None:
-        server = self.server
-        local = "no TLS" if self._context is None else "STARTTLS" if server.local_starttls else "TLS"
-        shown = f"[{host}]" if ":" in host else host
-        upstream = "STARTTLS" if server.server_starttls else "TLS"
-        stands_for = f"{server.mail_server} ({upstream})" if server.mail_server else "the accounts' own servers"
-        log.info("%s listening on %s:%d (%s) for %s", server.section, shown, port, local, stands_for)
+            raise without_address(self.server, error) from None
 
     async def _accept_on(self, sock: socket.socket) -> None:
         while True:
@@ -260,18 +234,11 @@ class Listener:
             connection.close()
             self._services.audience.connection_refused(self.server, host, failure)
             return
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        except OSError as error:  # BSD and macOS say so of a connection that was reset before we took it
-            log.debug("%s: gone already: %s", host, error)
-            connection.close()
-            return
         session = Session(connection, address, self.server, self._context, self._services)
         self._sessions.add(session)
         self._by_address[host] += 1
         self._services.audience.session_opened(session)
-        self._nursery.start_soon(self._fenced, session, host)
+        self._nursery.start_soon(self._fenced, session, host, name=TASK)
 
     async def _fenced(self, session: Session, host: str) -> None:
         try:
@@ -358,9 +325,29 @@ class ListenerSet:
             except BindError as error:
                 log.error("%s", error)
             except OSError as error:  # includes ssl.SSLError
-                log.error("[%s] local_certificate_path cannot be used: %s", server.section, error)
+                _log_unusable(server, error)
             else:
                 self._listeners[address] = listener
+                self._accepting.start_soon(listener.accept)
+
+    def adopt(self, servers: Iterable[Server], bound: Bound) -> None:
+        """Listen for those of `servers` that are `bound`, of which nothing is left behind.
+
+        One whose certificate cannot be used is an error in the log; the others go on.
+        """
+        for server in servers:
+            sockets = bound.take(server)
+            if not sockets:
+                continue
+            try:
+                listener = Listener(server, self._services, self._scratch, self._sessions)
+            except OSError as error:  # includes ssl.SSLError
+                _log_unusable(server, error)
+                for sock in sockets:
+                    sock.close()
+            else:
+                listener.take(sockets)
+                self._listeners[server.local_address, server.local_port] = listener
                 self._accepting.start_soon(listener.accept)
 
     async def renew(self) -> None:
@@ -390,6 +377,10 @@ class ListenerSet:
         return [*self._listeners.values(), *self._stopped]
 
 
+def _log_unusable(server: Server, error: OSError) -> None:
+    log.error("[%s] local_certificate_path cannot be used: %s", server.section, error)
+
+
 def _context(server: Server) -> ssl.SSLContext | None:
     if server.local_certificate_path is None:
         return None
@@ -406,37 +397,6 @@ def _context(server: Server) -> ssl.SSLContext | None:
 
 def _pem(source: Path | Fetched) -> Path | Secret:
     return source.value if isinstance(source, Fetched) else source
-
-
-def _listening_socket(family: int, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        if sys.platform != "win32":  # there it would let another program take the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # One socket for each family: then a failure of one is visible, and addresses are logged as they are.
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.listen(socket.SOMAXCONN)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _remedy(error: OSError, port: int) -> str:
-    match error.errno:
-        case errno.EACCES:
-            return (
-                f" (ports below 1024 need privileges: choose a higher one than {port}, or grant CAP_NET_BIND_SERVICE)"
-            )
-        case errno.EADDRINUSE:
-            return " (another program has it: stop that, or choose another port)"
-        case errno.EADDRNOTAVAIL:
-            return " (this machine has no such address)"
-        case _:
-            return ""
 
 
 def _is_loopback(host: str) -> bool:

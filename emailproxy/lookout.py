@@ -14,6 +14,7 @@ more to do than fits into one turn, or is cancelled. So an idle session takes tw
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import sys
 from typing import Final
@@ -28,6 +29,10 @@ __all__ = ["Lookout"]
 BATCH: Final = 32
 """Events told before other tasks run. Those that are left come first the next time: the kernel goes round."""
 
+GRAIN: Final = 5.0
+"""Seconds between two looks at all deadlines, a millisecond for thousands of relays: so late may one be noticed. A look
+is only due when the earliest deadline is, which is minutes after its relay carried something last."""
+
 
 if sys.platform == "linux":
 
@@ -41,6 +46,7 @@ if sys.platform == "linux":
         def __init__(self) -> None:
             self._epoll = select.epoll()
             self._posts: dict[int, _Post] = {}
+            self._alarm = trio.CancelScope()
 
         async def aclose(self) -> None:
             """Await nothing any more; no relay may live."""
@@ -48,10 +54,20 @@ if sys.platform == "linux":
 
         def open(self) -> Readiness:
             """For one relay."""
-            return _Post(self._epoll, self._posts)
+            return _Post(self, self._epoll, self._posts)
+
+        def wake_by(self, time: float) -> None:
+            """Look at deadlines then, if not before."""
+            if time < self._alarm.deadline:
+                self._alarm.deadline = time
 
         async def run(self) -> None:
-            """Tell relays what is ready, until cancelled."""
+            """Tell relays what is ready, and which deadlines have passed, until cancelled."""
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_time)
+                await self._tell()
+
+        async def _tell(self) -> None:
             descriptor = self._epoll.fileno()
             poll, posts = self._epoll.poll, self._posts
             while True:
@@ -62,12 +78,24 @@ if sys.platform == "linux":
                         # An error or a hang-up shows as both, so that whoever comes first finds out which.
                         post.tell(fd, events != select.EPOLLOUT, events != select.EPOLLIN)
 
+        async def _keep_time(self) -> None:
+            while True:
+                with self._alarm:
+                    await trio.sleep_forever()
+                now = trio.current_time()
+                # Who attends awaits something of a socket at least, so everybody is among these.
+                self._alarm = trio.CancelScope(
+                    deadline=min((post.expire(now) for post in self._posts.values()), default=math.inf)
+                )
+                await trio.sleep(GRAIN)
+
     class _Post:
         """The sockets of one relay, and its task while that sleeps."""
 
-        __slots__ = ("_epoll", "_posts", "_task", "_turns", "_watched")
+        __slots__ = ("_epoll", "_lookout", "_posts", "_task", "_turns", "_watched")
 
-        def __init__(self, epoll: select.epoll, posts: dict[int, _Post]) -> None:
+        def __init__(self, lookout: Lookout, epoll: select.epoll, posts: dict[int, _Post]) -> None:
+            self._lookout = lookout
             self._epoll = epoll
             self._posts = posts
             self._watched: tuple[int, ...] = ()
@@ -88,6 +116,7 @@ if sys.platform == "linux":
 
         async def attend(self, turns: Turns) -> None:
             self._turns = turns
+            self.wake_by(turns.deadline)
             following = turns.go_on()
             while following is not Next.OVER:
                 if following is Next.AGAIN:
@@ -107,6 +136,24 @@ if sys.platform == "linux":
                 return
             self._task = None
             trio.lowlevel.reschedule(task, result)
+
+        def expire(self, now: float) -> float:
+            """The deadline, or infinity if it has passed and the relay was told."""
+            turns = self._turns
+            if turns is None:
+                return math.inf
+            if turns.deadline > now or self._task is None:
+                return turns.deadline
+            self.stop()
+            return math.inf
+
+        def wake_by(self, time: float) -> None:
+            self._lookout.wake_by(time)
+
+        def stop(self) -> None:
+            task, self._task = self._task, None
+            if task is not None:
+                trio.lowlevel.reschedule(task, outcome.Value(Next.OVER))
 
         def _leave(self, _: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
             self._task = None

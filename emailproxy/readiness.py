@@ -28,6 +28,11 @@ class Next(enum.Enum):
 class Turns(Protocol):
     """Does something whenever it can. A turn awaits nothing and takes a few milliseconds at most."""
 
+    @property
+    def deadline(self) -> float:
+        """When it has waited for too long, by trio's clock. May move at each turn."""
+        ...
+
     def go_on(self) -> Next:
         """Begin, or do more of what needs no socket to be ready."""
         ...
@@ -48,7 +53,18 @@ class Readiness(Protocol):
         ...
 
     async def attend(self, turns: Turns) -> None:
-        """Let `turns` act until it is over. Cancelling it loses nothing; what a turn raises is raised here."""
+        """Let `turns` act until it is over, its deadline has passed (a few seconds ago at most), or `stop`.
+
+        Cancelling it loses nothing; what a turn raises is raised here.
+        """
+        ...
+
+    def wake_by(self, time: float) -> None:
+        """The deadline is earlier now than it was."""
+        ...
+
+    def stop(self) -> None:
+        """Let `attend` return, if it waits."""
         ...
 
     def close(self) -> None:
@@ -61,6 +77,7 @@ class EachByTask:
 
     def __init__(self) -> None:
         self._wanted: dict[int, tuple[bool, bool]] = {}
+        self._waiting = trio.CancelScope()
 
     def watch(self, fd: int, *, readable: bool, writable: bool) -> None:
         """See `Readiness.watch`."""
@@ -74,7 +91,10 @@ class EachByTask:
         following = turns.go_on()
         while following is not Next.OVER:
             patient = following is Next.WAIT
-            ready = await self._wait(patient=patient)
+            with trio.CancelScope(deadline=turns.deadline) as self._waiting:
+                ready = await self._wait(patient=patient)
+            if self._waiting.cancelled_caught:
+                return
             if not patient:
                 following = turns.go_on()
             for fd, (readable, writable) in ready.items():
@@ -111,6 +131,13 @@ class EachByTask:
                     await trio.lowlevel.checkpoint()
                 nursery.cancel_scope.cancel()
         return found
+
+    def wake_by(self, time: float) -> None:
+        """See `Readiness.wake_by`; after each turn the deadline is looked at."""
+
+    def stop(self) -> None:
+        """See `Readiness.stop`."""
+        self._waiting.cancel()
 
     def close(self) -> None:
         """See `Readiness.close`."""

@@ -26,9 +26,6 @@ BURST = 16
 LINGER = 60.0
 """Seconds a client may stay silent after the server has closed: time to notice, no session any more."""
 
-REARM = 5.0
-"""Seconds by which an idle session may end late: to move the deadline at every packet costs as much as the packet."""
-
 SHORT_GOODBYE = 128
 """Octets of a goodbye that is looked at: one line. Larger pieces are mail."""
 
@@ -80,17 +77,16 @@ class Relay:
         client: the mail client, logged in.
         server: the mail server, logged in.
         idle_limit: seconds without an octet in either direction after which the session ends.
-        scope: around `run`; the relay moves its deadline, and what passes the deadline was `Ending.IDLE`.
         tap: for debugging, called with each piece before it is passed on and whether it goes to the client.
         readiness: makes what waits for the two sockets.
 
     Attributes:
         started: when it was made.
-        ending: why `run` ended, or was cancelled by the deadline of `scope`.
+        ending: why `run` ended; None if it was stopped or cancelled.
     """
 
     __slots__ = (
-        "_armed",
+        "_active",
         "_client",
         "_down",
         "_farewell",
@@ -98,8 +94,9 @@ class Relay:
         "_idle_limit",
         "_last_octet",
         "_readiness",
-        "_scope",
+        "_received",
         "_server",
+        "_stopped",
         "_tap",
         "_up",
         "ending",
@@ -111,7 +108,6 @@ class Relay:
         client: Connection,
         server: Connection,
         idle_limit: float,
-        scope: trio.CancelScope,
         tap: Callable[[memoryview, bool], None] | None = None,
         readiness: Callable[[], Readiness] = EachByTask,
     ) -> None:
@@ -120,34 +116,48 @@ class Relay:
         self._down = _Way(server, client, Ending.SERVER_BROKEN, Ending.CLIENT_BROKEN, to_client=True)
         self._up = _Way(client, server, Ending.CLIENT_BROKEN, Ending.SERVER_BROKEN, to_client=False)
         self._idle_limit = idle_limit
-        self._scope = scope
         self._tap = tap
         self._readiness = readiness()
         self._half_closed = False  # one side has said that nothing more comes
-        self._armed = 0.0  # when the deadline was moved last
+        self._stopped = False
+        self._received = client.received, server.received  # before
         self._last_octet = ord("\n")  # the login's reply was a line
         self._farewell = b""  # what the server said last, if it was an untagged line of IMAP
         self.ending: Ending | None = None
-        self.started = trio.current_time()
+        self.started = self._active = self._down.moved = trio.current_time()
 
     async def run(self) -> None:
-        """Carry octets until both sides have closed, or one broke; cancelled when neither says anything for too long.
+        """Carry octets until both sides have closed, one broke, neither says anything for too long, or `stop`.
 
         Raises:
             OSError: the system does not let anybody wait for so many sockets.
         """
-        self._down.moved = self.started
-        self._move_deadline(self.started)
         try:
             self._watch(self._client)
             self._watch(self._server)
             await self._readiness.attend(self)
         finally:
             self._readiness.close()
-            if self.ending is None and trio.current_time() >= self._scope.deadline:
+            if self.ending is None and trio.current_time() >= self.deadline:
                 self.ending = Ending.IDLE
             if self.ending is not None and b"AccessTokenExpired" in self._farewell:
                 self.ending = Ending.TOKEN_EXPIRED
+
+    @property
+    def deadline(self) -> float:
+        """When the silence is too long. See `Turns`."""
+        return self._active + self._idle_limit
+
+    @property
+    def octets(self) -> tuple[int, int]:
+        """Carried so far, up and down."""
+        up, down = self._received
+        return self._client.received - up, self._server.received - down
+
+    def stop(self) -> None:
+        """Let `run` end. Never waits, never raises."""
+        self._stopped = True
+        self._readiness.stop()
 
     def silent_since(self) -> float | None:
         """When the last octet passed, if it was the end of a line of the server's and nothing has come since.
@@ -199,15 +209,13 @@ class Relay:
         return self._take_turn(ways)
 
     def _take_turn(self, ways: list[_Way]) -> Next:
-        now = trio.current_time()
-        if now - self._armed > REARM:
-            self._move_deadline(now)
+        now = self._active = trio.current_time()
         following = Next.WAIT
         for way in ways:
             way.moved = now
             if self._carry(way) and way.source.buffered:
                 following = Next.AGAIN
-        if self.ending is not None:
+        if self.ending is not None or self._stopped:
             return Next.OVER
         if self._down.finished:
             if self._up.finished:
@@ -215,7 +223,7 @@ class Relay:
                 return Next.OVER
             if self._idle_limit > LINGER:
                 self._idle_limit = LINGER
-                self._move_deadline(now)
+                self._readiness.wake_by(self.deadline)
         return following
 
     def _carry(self, way: _Way) -> bool:
@@ -273,10 +281,6 @@ class Relay:
         """Await of `connection` what its two directions need."""
         reads, writes = (self._up, self._down) if connection is self._client else (self._down, self._up)
         self._readiness.watch(connection.fd, readable=reads.reads, writable=writes.blocked)
-
-    def _move_deadline(self, now: float) -> None:
-        self._armed = now
-        self._scope.deadline = now + self._idle_limit + REARM
 
     def _end(self, ending: Ending) -> None:
         """One direction cannot go on, so neither can."""

@@ -95,6 +95,29 @@ class Session:
         ending: why it ended, a clause for people; empty as long as it lives.
     """
 
+    __slots__ = (
+        "_admitted",
+        "_client",
+        "_context",
+        "_ending",
+        "_failures",
+        "_host",
+        "_machine",
+        "_number",
+        "_peer",
+        "_relay",
+        "_scope",
+        "_server",
+        "_services",
+        "_transcript",
+        "_under_way",
+        "_upstream",
+        "account",
+        "ending",
+        "logged_in_at",
+        "opened",
+    )
+
     def __init__(
         self,
         client: Connection,
@@ -112,13 +135,14 @@ class Session:
         self._machine: Downstream | None = None
         self._relay: Relay | None = None
         self._under_way: UnderWay | None = None
-        # The session's one scope, whose deadline moves; it is out of force while we, not the client, are to answer.
+        # One scope until login, whose deadline moves; it is out of force while we, not the client, are to answer.
         self._scope = trio.CancelScope(deadline=trio.current_time() + CLIENT_LIMIT)
         self._ending = False
         self._failures = 0
         self._admitted: Credentials | None = None
         self._number = next(services.numbers)
-        self._counted: tuple[Connection, int, Connection, int] | None = None
+        self._transcript: Transcript
+        self._upstream: Connection | None = None
         self.opened = time.time()
         self.account: str | None = None
         self.logged_in_at: float | None = None
@@ -142,10 +166,7 @@ class Session:
     @property
     def octets(self) -> tuple[int, int]:
         """Relayed since the login, up and down."""
-        if self._counted is None:
-            return 0, 0
-        client, up, server, down = self._counted
-        return client.received - up, server.received - down
+        return self._relay.octets if self._relay is not None else (0, 0)
 
     @property
     def logged_in(self) -> bool:
@@ -155,11 +176,16 @@ class Session:
     async def run(self) -> None:
         """Serve the client until the end. What a peer does wrong is a log line, not an exception."""
         try:
+            joined = None
             with self._scope:
                 joined = await self._serve_until_login()
-                if joined is not None:
-                    await self._join(*joined)
-            if self._scope.cancelled_caught and not (self._ending or self.logged_in):
+            if joined is not None:
+                relay, joined = self._join(*joined), None
+                try:
+                    await relay.run()
+                finally:
+                    self._part(relay)
+            elif self._scope.cancelled_caught and not self._ending:
                 self._scope = trio.CancelScope()
                 with self._scope:
                     await self._abort(FailureKind.LIMIT, "Too long without a login.", "no login in time")
@@ -196,10 +222,12 @@ class Session:
         """End now; the client is told why, if that can be said at this moment. Never waits, never raises."""
         self._ending = True
         self.ending = failure.detail
-        self._scope.cancel()
         if self._relay is not None:
             self._relay.say_goodbye(goodbye(self._server.protocol, failure))
-        elif self._machine is not None:
+            self._relay.stop()
+            return
+        self._scope.cancel()
+        if self._machine is not None:
             self._machine.abort(failure)
             try:
                 self._client.send_nowait(self._machine.data_to_send())
@@ -332,35 +360,39 @@ class Session:
 
     # --- after login --------------------------------------------------------------------------------------------------
 
-    async def _join(self, name: str, upstream: JoinedUpstream) -> None:
-        self._machine = None  # its buffers are not needed for the hours to come
-        client, server = self._client, upstream.connection
-        up, down = client.received, server.received
+    def _join(self, name: str, upstream: JoinedUpstream) -> Relay:
+        # What the login needed is not needed for the hours to come.
+        self._machine = self._admitted = None
+        del self._transcript, self._scope
+        server = self._upstream = upstream.connection
         self.account, self.logged_in_at = name, time.time()
-        self._counted = client, up, server, down
         limit = IDLE_LIMITS[self._server.protocol]
-        relay = self._relay = Relay(client, server, limit, self._scope, self._tap(), self._services.readiness)
+        relay = self._relay = Relay(self._client, server, limit, self._tap(), self._services.readiness)
+        if self._ending:  # told to end while the login's last step was under way
+            relay.stop()
         self._services.audience.session_logged_in(self)
-        try:
-            await relay.run()
-        finally:
-            server.close()
-            ending = relay.ending.value if relay.ending is not None else "stopped"
-            self.ending = self.ending or ending
-            # What ends as it should is no news: one line for each login.
-            level = logging.DEBUG if relay.ending is Ending.CLOSED else logging.INFO
-            if log.isEnabledFor(level):
-                fields = {
-                    "listener": self._server.section,
-                    "account": name,
-                    "client": self._peer,
-                    "ending": ending,
-                    "octets_up": client.received - up,
-                    "octets_down": server.received - down,
-                    "seconds": round(trio.current_time() - relay.started, 1),
-                }
-                told = "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s"
-                log.log(level, told, *fields.values(), extra=fields)
+        return relay
+
+    def _part(self, relay: Relay) -> None:
+        assert self._upstream is not None
+        self._upstream.close()
+        ending = relay.ending.value if relay.ending is not None else "stopped"
+        self.ending = self.ending or ending
+        # What ends as it should is no news: one line for each login.
+        level = logging.DEBUG if relay.ending is Ending.CLOSED else logging.INFO
+        if log.isEnabledFor(level):
+            up, down = relay.octets
+            fields = {
+                "listener": self._server.section,
+                "account": self.account,
+                "client": self._peer,
+                "ending": ending,
+                "octets_up": up,
+                "octets_down": down,
+                "seconds": round(trio.current_time() - relay.started, 1),
+            }
+            told = "%s session of %s from %s ended: %s; %d octets up, %d down in %.0f s"
+            log.log(level, told, *fields.values(), extra=fields)
 
     def _tap(self) -> Callable[[memoryview, bool], None] | None:
         """What watches the relay: nothing, with ``--debug`` the counts, with ``--debug-content`` everything."""

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -221,10 +221,12 @@ class _TracedDialler(Dialler):
         super().__init__()
         self._tracing = tracing
 
-    async def redial(self, host: str, port: int) -> socket.socket | None:
+    async def redial(
+        self, host: str, port: int, meanwhile: Callable[[socket.socket], None] | None = None
+    ) -> socket.socket | None:
         """See `Dialler`."""
         with self._tracing.step("dial again"):
-            return await super().redial(host, port)
+            return await super().redial(host, port, meanwhile)
 
     async def dial(self, host: str, port: int) -> socket.socket:
         """See `Dialler`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import socket
 from dataclasses import dataclass
 
 import trio
@@ -147,17 +148,19 @@ class UpstreamServers:
         """
         connection: Connection | None = None
         answered = False
+        prepared: list[Connection] = []
         started = trio.current_time()
         again = self._dialler.remembers(server.address, server.port)
         # One scope, whose deadline moves: the steps of a login are short, and each scope costs as much as a step.
         with trio.CancelScope(deadline=started + (HEAD_START if again else CONNECT_LIMIT)) as scope:
             try:
-                sock = await self._dialler.redial(server.address, server.port) if again else None
+                sock = await self._redial(server, prepared) if again else None
                 if sock is None:
                     again = False
+                    prepared.clear()
                     scope.deadline = started + CONNECT_LIMIT
                     sock = await self._dialler.dial(server.address, server.port)
-                connection = Connection(sock, self._scratch)
+                connection = prepared.pop() if prepared else Connection(sock, self._scratch)
                 scope.deadline = trio.current_time() + limit
                 if not server.starttls:
                     await self._start_tls(connection, server)
@@ -184,12 +187,28 @@ class UpstreamServers:
         step = "connect" if connection is None else "answer"
         raise UpstreamUnavailableError(f"{server} did not {step} in time")
 
-    async def _start_tls(self, connection: Connection, server: MailServer) -> None:
+    async def _redial(self, server: MailServer, prepared: list[Connection]) -> socket.socket | None:
+        """See `Dialler.redial`. While the network is at work, TLS is: `prepared` gets the connection."""
+
+        def prepare(sock: socket.socket) -> None:
+            connection = Connection(sock, self._scratch)
+            self._prepare_tls(connection, server)
+            prepared.append(connection)
+
+        return await self._dialler.redial(server.address, server.port, None if server.starttls else prepare)
+
+    def _prepare_tls(self, connection: Connection, server: MailServer) -> None:
         host, port = server.address, server.port
+        connection.prepare_tls(lambda incoming, outgoing: self._tls.wrap(incoming, outgoing, host, port))
+
+    async def _start_tls(self, connection: Connection, server: MailServer) -> None:
+        """Shake hands; the first part may have been done by `_redial`."""
         try:
-            await connection.start_tls(lambda incoming, outgoing: self._tls.wrap(incoming, outgoing, host, port))
+            if connection.tls is None:
+                self._prepare_tls(connection, server)
+            await connection.shake_hands()
         except OSError:
-            self._tls.forget(host, port)
+            self._tls.forget(server.address, server.port)
             raise
 
     async def _converse(self, connection: Connection, machine: Upstream, server: MailServer) -> Answer:

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -184,17 +183,16 @@ def test_signals(config: Path, free_port: FreePort) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_a_second_signal_ends_the_drain(config: Path) -> None:
     port = int(config.read_text().partition("]")[0].rpartition("-")[2])
+    config.write_text(config.read_text().replace("[emailproxy]\n", "[emailproxy]\ndrain = 3600\n"))
     with start(config) as process:
         read_until(process, "listening on 127.0.0.1:")
         with socket.create_connection(("127.0.0.1", port)) as client:
             assert client.recv(4096).startswith(b"* OK")
             process.send_signal(signal.SIGTERM)
-            read_until(process, "sessions get up to 30 s (now 1)")
-            started = time.monotonic()
+            read_until(process, "sessions get up to 3600 s (now 1)")
             process.send_signal(signal.SIGTERM)
             assert client.recv(4096).startswith(b"* BYE [UNAVAILABLE]")
         assert process.wait(HANG) == Exit.STOPPED
-        assert time.monotonic() - started < 10
 
 
 def test_the_module_is_the_command(config: Path) -> None:

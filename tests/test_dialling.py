@@ -100,6 +100,38 @@ async def test_one_that_is_silent_is_forgotten_too(resolver: Resolver) -> None:
             filler.close()
 
 
+async def test_there_is_work_to_do_while_the_network_connects(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    dialler = Dialler()
+    begun: list[socket.socket] = []
+    async with await listening() as listener:
+        key = "mail.example.com", listener.socket.getsockname()[1]
+        (await dialler.dial(*key)).close()
+        with trio.fail_after(30):
+            again = await dialler.redial(*key, begun.append)
+        assert again is not None
+        assert begun == [again]
+        again.close()
+    assert await dialler.redial(*key, begun.append) is None, "nobody is there any more"
+    assert begun[-1].fileno() == -1, "nothing is left open"
+
+
+async def test_work_that_fails_meanwhile_is_an_address_that_failed(resolver: Resolver) -> None:
+    trio.socket.set_custom_hostname_resolver(resolver)
+    dialler = Dialler()
+    begun: list[socket.socket] = []
+
+    def fail(sock: socket.socket) -> None:
+        begun.append(sock)
+        raise OSError("no")
+
+    async with await listening() as listener:
+        key = "mail.example.com", listener.socket.getsockname()[1]
+        (await dialler.dial(*key)).close()
+        assert await dialler.redial(*key, fail) is None
+    assert begun[0].fileno() == -1
+
+
 async def test_all_addresses_get_their_turn(resolver: Resolver) -> None:
     resolver.addresses = ("127.0.0.9", "127.0.0.1")  # nobody listens on the first
     trio.socket.set_custom_hostname_resolver(resolver)

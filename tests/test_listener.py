@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +18,7 @@ import trustme
 
 from emailproxy.activation import Inherited
 from emailproxy.audience import Nobody
+from emailproxy.binding import Bound, looked_up
 from emailproxy.config import Account, Config, MailProtocol, Server, Settings
 from emailproxy.connection import Scratch
 from emailproxy.failures import Failure, FailureKind, LoginFailed
@@ -183,20 +184,12 @@ async def test_the_fence_keeps_a_mistake_in_one_session(caplog: pytest.LogCaptur
         await other.aclose()
 
 
-class _Reset(socket.socket):
-    """What BSD and macOS hand out for a connection that was reset in the queue."""
-
-    def setsockopt(self, *args: object) -> None:
-        raise OSError(errno.EINVAL, "Invalid argument")
-
-
 class _Troubled:
-    """A listening socket whose next connections are lost: before we have them, and just after."""
+    """A listening socket whose next connections are lost before we have them."""
 
     def __init__(self, sock: socket.socket, troubles: list[int]) -> None:
         self._sock = sock
         self._troubles = troubles
-        self._reset = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._sock, name)
@@ -204,11 +197,7 @@ class _Troubled:
     def accept(self) -> tuple[socket.socket, tuple[str, int]]:
         if self._troubles:
             raise OSError(self._troubles.pop(), "lost")
-        sock, address = self._sock.accept()
-        if not self._reset:
-            self._reset = True
-            sock = _Reset(fileno=sock.detach())
-        return sock, address
+        return self._sock.accept()
 
 
 async def test_a_connection_that_is_lost_before_it_is_ours_ends_nothing() -> None:
@@ -218,11 +207,24 @@ async def test_a_connection_that_is_lost_before_it_is_ours_ends_nothing() -> Non
         await listener.bind()
         listener._sockets[0] = _Troubled(listener._sockets[0], troubles)  # type: ignore[call-overload]
         nursery.start_soon(listener.accept)
-        lost, greeted = await greeting(listener)
-        assert (greeted, troubles) == (b"", [])
         stream, greeted = await greeting(listener)
+        assert not troubles
         assert greeted.startswith(b"* OK")
-        await lost.aclose()
+        await stream.aclose()
+        listener.stop()
+        nursery.cancel_scope.cancel()
+
+
+async def test_each_connection_sends_at_once_and_notices_a_silent_peer() -> None:
+    async with trio.open_nursery() as nursery:
+        listener = Listener(SERVER, services(), Scratch(), nursery)
+        await listener.bind()
+        nursery.start_soon(listener.accept)
+        stream, _ = await greeting(listener)
+        (session,) = listener.sessions
+        sock = session._client.sock
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         await stream.aclose()
         listener.stop()
         nursery.cancel_scope.cancel()
@@ -290,6 +292,27 @@ async def test_a_set_follows_the_configuration(
         listeners.stop()
         sessions.cancel_scope.cancel()
     await live.aclose()
+
+
+async def test_a_set_takes_over_what_is_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, free_port: FreePort
+) -> None:
+    good, faulty, foreign = (replace(SERVER, local_port=free_port(), section=f"IMAP-{number}") for number in range(3))
+    (tmp_path / "garbage").write_text("garbage")
+    faulty = replace(faulty, local_certificate_path=tmp_path / "garbage")
+    with closing(Bound.of(looked_up([good, faulty]))) as bound:
+        waiting = await trio.open_tcp_stream("127.0.0.1", good.local_port)
+        async with trio.open_nursery() as sessions, trio.open_nursery() as accepting:
+            listeners = ListenerSet(services(), Scratch(), sessions, accepting)
+            listeners.adopt([good, faulty, foreign], bound)
+            assert not bound
+            assert [server.section for server, _, _ in listeners.addresses] == [good.section]
+            assert (await waiting.receive_some()).startswith(b"* OK"), "it came before there was a listener"
+            assert f"[{faulty.section}] local_certificate_path cannot be used" in caplog.text
+            with pytest.raises(OSError, match="failed"):
+                await trio.open_tcp_stream("127.0.0.1", faulty.local_port)
+            await waiting.aclose()
+            listeners.stop()
 
 
 class _SlowResolver(trio.abc.HostnameResolver):

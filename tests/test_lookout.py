@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -35,6 +36,7 @@ class Reader:
     def __init__(self, sock: socket.socket, enough: int = 1) -> None:
         self.sock = sock
         self.read: list[bytes] = []
+        self.deadline = math.inf
         self._enough = enough
 
     def go_on(self) -> Next:

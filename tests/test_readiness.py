@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,8 +12,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from emailproxy.lookout import Lookout
+from emailproxy.lookout import GRAIN, Lookout
 from emailproxy.readiness import EachByTask, Next, Readiness
+from tests.clocks import PatientClock
 from tests.patience import HANG
 
 
@@ -23,6 +25,7 @@ class Noted:
         self.told: list[tuple[int, bool, bool]] = []
         self.gone_on = 0
         self.following: list[Next] = []
+        self.deadline = math.inf
         self._enough = enough
 
     def go_on(self) -> Next:
@@ -170,3 +173,79 @@ async def test_a_mistake_in_a_turn_is_raised_where_it_is_attended(
     mine.close()
     assert await told(others, Noted()) == [(other.fileno(), True, False)], "nobody else notices"
     others.close()
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["known before", "moved"])
+async def test_a_deadline_that_has_passed_ends_the_wait(
+    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: PatientClock, *, earlier: bool
+) -> None:
+    far, near, far_other, other = sockets
+    patient, hasty = opened(), opened()
+    patient.watch(near.fileno(), readable=True, writable=False)
+    hasty.watch(other.fileno(), readable=True, writable=False)
+    began = trio.current_time()
+    turns, late = Noted(enough=2), Noted()
+    turns.deadline = began + (3600 if earlier else 60)
+    late.deadline = began + 3000
+
+    class Ending(Noted):
+        def act(self, fd: int, readable: bool, writable: bool) -> Next:
+            turns.told.append((fd, readable, writable))
+            other.recv(1)
+            turns.deadline = began + 60
+            hasty.wake_by(turns.deadline)
+            return Next.WAIT
+
+    if earlier:
+        turns.act = Ending().act  # type: ignore[method-assign]
+        far_other.send(b"x")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(patient.attend, late)
+        await hasty.attend(turns)
+        assert began + 60 <= trio.current_time() <= began + 60 + GRAIN
+        hasty.close()
+        assert late.told == []
+        far.send(b"x")
+    assert late.told == [(near.fileno(), True, False)], "nobody else's"
+    patient.close()
+
+
+async def test_deadlines_that_move_on_are_met_at_last(
+    opened: Callable[[], Readiness], sockets: list[socket.socket], autojump_clock: PatientClock
+) -> None:
+    far, near, _, _ = sockets
+    readiness = opened()
+    readiness.watch(near.fileno(), readable=True, writable=False)
+
+    class Renewed(Noted):
+        def act(self, fd: int, readable: bool, writable: bool) -> Next:
+            near.recv(1)
+            self.deadline = trio.current_time() + 60
+            return super().act(fd, readable, writable)
+
+    turns = Renewed(enough=100)
+    turns.deadline = trio.current_time() + 60
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(readiness.attend, turns)
+        for _ in range(10):
+            await trio.sleep(50)
+            far.send(b"x")
+        last = trio.current_time()
+    assert len(turns.told) == 10
+    assert last + 60 <= trio.current_time() <= last + 60 + GRAIN
+    readiness.close()
+
+
+async def test_stopping(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
+    _, near, _, _ = sockets
+    readiness = opened()
+    readiness.watch(near.fileno(), readable=True, writable=False)
+    turns = Noted()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(readiness.attend, turns)
+            await wait_all_tasks_blocked()
+            readiness.stop()
+    assert turns.told == []
+    readiness.close()
+    readiness.stop()

@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from emailproxy.connection import SCRATCH_SIZE, Connection, Scratch
-from emailproxy.lookout import Lookout
+from emailproxy.lookout import GRAIN, Lookout
 from emailproxy.readiness import EachByTask, Readiness
-from emailproxy.relay import LINGER, QUIET, REARM, Ending, Relay
+from emailproxy.relay import LINGER, QUIET, Ending, Relay
 from tests.clocks import PatientClock
 from tests.patience import HANG, eventually
 
@@ -71,13 +71,11 @@ async def joined(
         return Connection(left, far), Connection(right, scratch)
 
     (client, near_client), (server, near_server) = pair(), pair()
-    scope = trio.CancelScope()
-    relay = Relay(near_client, near_server, idle_limit, scope, readiness=Kind.readiness)
+    relay = Relay(near_client, near_server, idle_limit, readiness=Kind.readiness)
     result = Joined(client, server, relay, (near_client, near_server))
 
     async def run() -> None:
-        with scope:
-            await relay.run()
+        await relay.run()
         result.ending = relay.ending
         near_client.close()
         near_server.close()
@@ -156,7 +154,7 @@ async def test_a_client_that_stays_after_the_server_closed_is_let_go(autojump_cl
         assert await j.client.receive() == b""
         while j.ending is None:
             await trio.sleep(1)
-        assert LINGER <= trio.current_time() - started <= LINGER + REARM + 2
+        assert LINGER <= trio.current_time() - started <= LINGER + GRAIN + 2
         assert j.ending is Ending.IDLE
 
 
@@ -216,6 +214,21 @@ async def test_a_server_that_resets_after_the_client_has_left(last: bytes, endin
         assert j.ending is ending
 
 
+async def test_stopping_while_it_waits_and_before_it_began() -> None:
+    async with joined() as j:
+        j.relay.stop()
+        assert await j.client.receive() == b""
+        assert j.ending is None
+    socks = [*socket.socketpair(), *socket.socketpair()]
+    client, server, *_ = (Connection(sock, Scratch()) for sock in socks)
+    relay = Relay(client, server, 600, readiness=Kind.readiness)
+    relay.stop()
+    with trio.fail_after(5):
+        await relay.run()
+    for sock in socks:
+        sock.close()
+
+
 async def test_two_hours_of_idle_with_a_renewal_every_29_minutes(autojump_clock: PatientClock) -> None:
     async with joined() as j:
         for _ in range(5):
@@ -229,7 +242,7 @@ async def test_silence_beyond_the_limit_ends_the_session(autojump_clock: Patient
     async with joined(idle_limit=600) as j:
         await trio.sleep(599)
         assert j.ending is None
-        await trio.sleep(REARM + 2)
+        await trio.sleep(GRAIN + 2)
         assert j.ending is Ending.IDLE
 
 
@@ -263,7 +276,7 @@ async def test_a_client_that_never_reads_does_not_live_for_ever(autojump_clock: 
         nursery.start_soon(flood)
         await trio.sleep(599)
         assert j.ending is None
-        await trio.sleep(2 * REARM)
+        await trio.sleep(2 * GRAIN)
         assert j.ending is Ending.IDLE
 
 
@@ -362,7 +375,6 @@ async def test_a_tap_sees_what_passes() -> None:
         near_client,
         near_server,
         600,
-        trio.CancelScope(),
         lambda data, to_client: seen.append((bytes(data), to_client)),
         Kind.readiness,
     )

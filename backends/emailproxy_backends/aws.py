@@ -144,6 +144,7 @@ class AccountSecretsStore:
     ("aws:PROFILE||…", "either of them with a profile of the AWS configuration files"),
     extra="aws",
     needs=("boto3",),
+    parse=parsed,
 )
 def open_store(rest: str) -> CacheStore:
     """The store for ``aws:…``, given without the prefix. Nothing is asked of the service yet.

@@ -15,6 +15,7 @@ __all__ = ["open_store"]
     ("azure:…?lease=https://ACCOUNT.blob.core.windows.net/CONTAINER", "with blob leases that put writers in order"),
     extra="azure",
     needs=("azure.identity", "azure.keyvault.secrets", "azure.storage.blob"),
+    parse=parsed_address,
 )
 def open_store(address: str) -> CacheStore:
     """The store for ``azure:VAULT[/PREFIX]`` or ``azure:https://HOST[/PREFIX]``, given without ``azure:``.

@@ -359,9 +359,16 @@ class FileStore:
         return StoreUnavailableError(what)
 
 
+def _parsed(address: str) -> Path:
+    if not address or "\0" in address:
+        raise StoreAddressError(f"file:{address!r} names no file; write file:PATH")
+    return Path(address)
+
+
 @about(
     ("file:PATH", "a file of its own, one section for each account"),
     ("PATH", "the same"),
+    parse=_parsed,
 )
 def open_store(address: str) -> FileStore:
     """The store for ``file:PATH`` or a bare path, given without the prefix.
@@ -369,9 +376,7 @@ def open_store(address: str) -> FileStore:
     Raises:
         StoreAddressError: the path is empty or holds a NUL.
     """
-    if not address or "\0" in address:
-        raise StoreAddressError(f"file:{address!r} names no file; write file:PATH")
-    path = Path(address)
+    path = _parsed(address)
     return FileStore(path.expanduser() if address.startswith("~") else path)
 
 

@@ -18,6 +18,7 @@ __all__ = ["open_store"]
     ("gcp:projects/PROJECT/locations/LOCATION[/secrets/PREFIX]", "the same with regional secrets"),
     extra="gcp",
     needs=("google.cloud.secretmanager_v1", "google.auth", "grpc"),
+    parse=parse_address,
 )
 def open_store(address: str) -> SecretManagerStore:
     """The store for ``gcp:projects/P[/locations/L][/secrets/PREFIX][?options]``, given without ``gcp:``.

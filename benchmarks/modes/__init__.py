@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from benchmarks.modes import accounts, consent, idle, logins, mixed, relay, startup
-from benchmarks.setting import Measured, Setting
+from benchmarks.setting import Setting, Tables
 
 __all__ = ["MODES"]
 
-MODES: Mapping[str, Callable[[Setting], Measured]] = {
+MODES: Mapping[str, Callable[[Setting], Tables]] = {
     "relay": relay.measure,
     "logins": logins.measure,
     "idle": idle.measure,

@@ -17,17 +17,16 @@ from benchmarks.measure import resident_kib
 from benchmarks.modes.logins import LONG_LIVED, SHORT_LIVED, WARM_UP
 from benchmarks.peers import ours
 from benchmarks.rounds import paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 RELOADED = "configuration reloaded"
 RELOAD_LIMIT = 120.0
 """Seconds that a reload may take before the benchmark fails."""
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Only ours: what the peers' configurations cost is their affair."""
     sizes = setting.sizes
-    found: Measured = {}
     with contextlib.ExitStack() as stack:
         rows, starts = [], {}
         for count in sizes.accounts:
@@ -45,7 +44,7 @@ def measure(setting: Setting) -> Measured:
             _logins(setting, row, result, "login")
             result.add("s to reload", _reload(setting, row))
 
-        found["Accounts in the configuration"] = paired("accounts", rows, sizes.rounds, work)
+        yield "Accounts in the configuration", paired("accounts", rows, sizes.rounds, work)
     with contextlib.ExitStack() as stack:
         rows, starts = [], {}
         for count in (1, sizes.records):
@@ -66,8 +65,7 @@ def measure(setting: Setting) -> Measured:
             finally:
                 setting.upstream.switch(expires_in=LONG_LIVED)
 
-        found["Records in the store, a file"] = paired("accounts, records", rows, sizes.rounds, work_with_records)
-    return found
+        yield "Records in the store, a file", paired("accounts, records", rows, sizes.rounds, work_with_records)
 
 
 def _started(

@@ -18,12 +18,12 @@ from benchmarks.measure import cpu_seconds, memory_kib
 from benchmarks.peers import ours
 from benchmarks.peers.base import ports
 from benchmarks.rounds import paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 URL = re.compile(r"https?://\S+/authorize\?\S+")
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Only ours. The bench is the person: it opens the address that the log says, and the provider agrees at once."""
     sizes = setting.sizes
     rounds = min(sizes.rounds, 3)
@@ -47,7 +47,7 @@ def measure(setting: Setting) -> Measured:
             _in_turn(other, row, result, fresh, log)
             _waiting(other, row, result, fresh, log)
 
-        return {"Consents, IMAP": paired("consent", [row], rounds, work)}
+        yield "Consents, IMAP", paired("consent", [row], rounds, work)
 
 
 def _in_turn(setting: Setting, row: Row, result: Result, fresh: Iterator[str], log: Path) -> None:

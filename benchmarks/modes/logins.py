@@ -12,7 +12,7 @@ from benchmarks.client import PROTOCOLS, Account, Protocol, Row, open_client
 from benchmarks.figures import Result
 from benchmarks.peers import classic, ours
 from benchmarks.rounds import Work, paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 from benchmarks.wire import Wire
 
 WARM_UP = 5
@@ -24,27 +24,29 @@ SLOW = 2
 """Logins in a round of a row that is known to take up to a second of CPU for each."""
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Repeated logins first, then what makes them dearer."""
-    found: Measured = {
-        "The provider itself, a TLS client and nobody in between: its ceiling": paired(
+    rounds = setting.sizes.rounds
+    yield (
+        "The provider itself, a TLS client and nobody in between: its ceiling",
+        paired(
             "logins, provider alone",
             [setting.upstream.direct()],
-            setting.sizes.rounds,
-            lambda row, result: _in_turn(setting, row, result, "imap", "provider alone"),
-        )
-    }
+            rounds,
+            lambda row, result: in_turn(setting, row, result, "imap", "provider alone"),
+        ),
+    )
     for protocol in PROTOCOLS:
         rows = [row for row in setting.rows if row.port_of(protocol) is not None]
         if rows:
             title = f"Repeated logins, {protocol.upper()}, the token at hand"
-            found[title] = paired(f"logins, {protocol}", rows, setting.sizes.rounds, _repeated(setting, protocol))
+            yield title, paired(f"logins, {protocol}", rows, rounds, _repeated(setting, protocol))
     refreshing = [row for row in setting.rows if row.name in {"emailproxy", "classic"}]
     if refreshing:
-        found["Logins that need a new token, IMAP"] = paired(
-            "logins, new tokens", refreshing, setting.sizes.rounds, _renewing(setting)
-        )
-    return found | _without_resumption(setting) | _first(setting)
+        title = "Logins that need a new token, IMAP"
+        yield title, paired("logins, new tokens", refreshing, rounds, _renewing(setting))
+    yield from _without_resumption(setting)
+    yield from _first(setting)
 
 
 def _count(row: Row, wanted: int) -> int:
@@ -63,13 +65,13 @@ def _repeated(setting: Setting, protocol: Protocol) -> Work:
         if row.name not in warmed:
             _warm(row, setting, protocol)
             warmed.add(row.name)
-        _in_turn(setting, row, result, protocol, f"{protocol} logins in turn")
+        in_turn(setting, row, result, protocol, f"{protocol} logins in turn")
         _at_a_time(setting, row, result, protocol)
 
     return work
 
 
-def _in_turn(setting: Setting, row: Row, result: Result, protocol: Protocol, name: str) -> None:
+def in_turn(setting: Setting, row: Row, result: Result, protocol: Protocol, name: str) -> None:
     """Connect, log in, log out, again and again: CPU milliseconds of all of it, wall milliseconds until logged in."""
     seconds = []
     count = _count(row, setting.sizes.logins)
@@ -113,7 +115,7 @@ def _renewing(setting: Setting) -> Work:
         setting.upstream.switch(expires_in=SHORT_LIVED)
         try:
             _renew(setting, row)
-            _in_turn(setting, row, result, "imap", "logins with new tokens")
+            in_turn(setting, row, result, "imap", "logins with new tokens")
         finally:
             setting.upstream.switch(expires_in=LONG_LIVED)
             _renew(setting, row)
@@ -128,11 +130,11 @@ def _renew(setting: Setting, row: Row) -> None:
         open_client(row, "imap", setting.account).leave()
 
 
-def _without_resumption(setting: Setting) -> Measured:
+def _without_resumption(setting: Setting) -> Tables:
     """The same logins towards a server that hands out no TLS tickets: every handshake is a whole one."""
     names = [row.name for row in setting.rows if row.name in peers.PEERS and row.most is None]
     if not names:
-        return {}
+        return
     with contextlib.ExitStack() as stack:
         folder = setting.place.folder / "no-tickets"
         folder.mkdir()
@@ -147,17 +149,17 @@ def _without_resumption(setting: Setting) -> Measured:
             _warm(row, other, "imap")
         results = paired(
             "logins, no TLS resumption", rows, setting.sizes.rounds,
-            lambda row, result: _in_turn(other, row, result, "imap", "logins without TLS resumption"),
+            lambda row, result: in_turn(other, row, result, "imap", "logins without TLS resumption"),
         )  # fmt: skip
-        return {"Repeated logins, IMAP, whole TLS handshakes (the server hands out no tickets)": results}
+        yield "Repeated logins, IMAP, whole TLS handshakes (the server hands out no tickets)", results
 
 
-def _first(setting: Setting) -> Measured:
+def _first(setting: Setting) -> Tables:
     """The first login of an account: a token is fetched, a key is derived from the password, and a record is kept."""
     makers = {"emailproxy": ours.command(setting.place), "classic": classic.command()}
     names = [row.name for row in setting.rows if row.name in makers]
     if not names:
-        return {}
+        return
     sizes = setting.sizes
     counts = {"emailproxy": sizes.first, "classic": min(sizes.first, SLOW)}
     rounds = min(sizes.rounds, 3)
@@ -183,4 +185,4 @@ def _first(setting: Setting) -> Measured:
             result.add("CPU ms", scaled(spent.cpu, 1000 / counts[row.name]))
             result.add_latencies("first", seconds)
 
-        return {"First login of an account, IMAP": paired("logins, first", rows, rounds, work)}
+        yield "First login of an account, IMAP", paired("logins, first", rows, rounds, work)

@@ -12,30 +12,40 @@ from dataclasses import replace
 from benchmarks.client import Client, Pop3Client, Row, SmtpClient
 from benchmarks.figures import Result
 from benchmarks.measure import descriptors, memory_kib
-from benchmarks.modes.idle import ENTERING, most_sessions
+from benchmarks.modes.idle import ENTERING, capacity
 from benchmarks.rounds import in_turn
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 TICK = 0.5
 """Seconds between two turns of the office."""
 POLLS, SENDERS, MOVERS = 4, 3, 2
 """In each turn: clients that poll, messages that are sent, and sessions that leave and come back."""
 MAIL = b"Subject: minutes of the meeting\r\n\r\n" + b"Dear all, please find them below.\r\n" * 300
+SHORTER = 4.0
+"""The others' day is shorter: what a minute costs them is told by fewer, and whether they grow is not our question."""
 SETTLED = 3.0
 """Seconds after everybody has left in which the last connections close."""
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Each row has its day, one after the other."""
-    size = min(setting.sizes.office, most_sessions())
+    size = min(setting.sizes.office, capacity(setting).most)
     rows = [row for row in setting.rows if row.port_of("smtp") is not None and (row.most is None or row.most >= size)]
-    title = f"An office's day in {setting.sizes.minutes:g} minutes: {size} sessions in IDLE, polling, sending"
+    minutes = setting.sizes.minutes
+    title = f"An office's day in {minutes:g} minutes: {size} sessions in IDLE, polling, sending"
+    if len(rows) > 1:
+        title += f" (the others': {minutes / SHORTER:g})"
     other = replace(setting, sizes=replace(setting.sizes, office=size))
-    return {title: in_turn("mixed", rows, 1, lambda row, result: _day(other, row, result))}
+
+    def work(row: Row, result: Result) -> None:
+        day(other, row, result, minutes if row is rows[0] else minutes / SHORTER)
+
+    yield title, in_turn("mixed", rows, 1, work)
 
 
-def _day(setting: Setting, row: Row, result: Result) -> None:
-    turns = max(4, round(setting.sizes.minutes * 60 / TICK))
+def day(setting: Setting, row: Row, result: Result, minutes: float) -> None:
+    """Everybody comes, works for so long, and leaves."""
+    turns = max(8, round(minutes * 60 / TICK))
     _turn(setting, row, [])  # the first of everything is not the day's
     files = None if row.pid is None else descriptors(row.pid)
     clients: list[Client] = []
@@ -61,7 +71,7 @@ def _day(setting: Setting, row: Row, result: Result) -> None:
         return
     result.add("MiB", statistics.median(memory))
     result.add("memory growth %", growth(memory))
-    result.curves["MiB over time"] = memory
+    result.curves["MiB over time"], result.series = memory, ("MiB over time",)
     deadline = time.monotonic() + SETTLED
     while descriptors(row.pid) > files and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -69,9 +79,12 @@ def _day(setting: Setting, row: Row, result: Result) -> None:
 
 
 def growth(memory: list[float]) -> float:
-    """Per cent by which the last quarter is above the one before half time; what the first takes is the start's."""
-    quarter = max(1, len(memory) // 4)
-    early, late = statistics.median(memory[quarter : 2 * quarter] or memory), statistics.median(memory[-quarter:])
+    """Per cent by which memory after the last quarter is above that after the first, which is the start's.
+
+    After a quarter is the median of its second half: one sample may have met a message under way.
+    """
+    eighth = max(1, len(memory) // 8)
+    early, late = statistics.median(memory[eighth : 2 * eighth] or memory), statistics.median(memory[-eighth:])
     return (late / early - 1) * 100
 
 

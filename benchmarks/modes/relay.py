@@ -10,41 +10,50 @@ from benchmarks.client import Client, Row
 from benchmarks.figures import Result
 from benchmarks.modes import small_messages
 from benchmarks.rounds import Work, paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 GIB, MIB = 1024**3, 1024**2
 LARGEST = 64
 """MiB of the largest message, which the provider holds for each mailbox."""
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Bulk first, then what is small."""
     sizes, rows = setting.sizes, setting.rows
     crowd = f"{sizes.crowd} sessions"
-    found: Measured = {
-        "The provider itself, a TLS client and nobody in between: its ceiling": paired(
-            "relay, provider alone", [setting.upstream.direct()], sizes.rounds, _bulk(setting, "provider alone", 1)
-        ),
-        f"Relay: {sizes.mib} MiB each way, one session, plain client, TLS to the server": paired(
-            "relay", rows, sizes.rounds, _bulk(setting, "1 session", 1)
-        ),
-        "Relay: one session, TLS on both sides": paired(
+    yield (
+        "The provider itself, a TLS client and nobody in between: its ceiling",
+        paired("relay, provider alone", [setting.upstream.direct()], sizes.rounds, bulk(setting, "provider alone", 1)),
+    )
+    yield (
+        f"Relay: {sizes.mib} MiB each way, one session, plain client, TLS to the server",
+        paired("relay", rows, sizes.rounds, bulk(setting, "1 session", 1)),
+    )
+    yield (
+        "Relay: one session, TLS on both sides",
+        paired(
             "relay, TLS on both sides",
             [row for row in rows if "imaps" in row.others],
             sizes.rounds,
-            _bulk(setting, "1 session, TLS on both sides", 1, tls=True),
+            bulk(setting, "1 session, TLS on both sides", 1, tls=True),
         ),
-        f"Relay: {crowd}, plain client": paired(
+    )
+    yield (
+        f"Relay: {crowd}, plain client",
+        paired(
             f"relay, {crowd}",
             [row for row in rows if row.most is None or row.most >= 10 * sizes.crowd],
             sizes.rounds,
-            _bulk(setting, crowd, sizes.crowd),
+            bulk(setting, crowd, sizes.crowd),
         ),
-    }
-    return found | small_messages.measure(setting)
+    )
+    yield from small_messages.measure(setting)
 
 
-def _bulk(setting: Setting, name: str, sessions: int, *, tls: bool = False) -> Work:
+def bulk(
+    setting: Setting, name: str, sessions: int, *, tls: bool = False, directions: Sequence[str] = ("down", "up")
+) -> Work:
+    """Carry as much as the sizes say, over so many sessions together."""
     each = setting.sizes.mib * MIB // sessions
     piece = min(each, LARGEST * MIB)
     message = memoryview(bytes(piece))
@@ -64,8 +73,8 @@ def _bulk(setting: Setting, name: str, sessions: int, *, tls: bool = False) -> W
                 client = Client(row, setting.account, tls=tls)
                 clients.append(client)
                 client.command("SELECT Bulk")
-            for direction, carry in (("down", down), ("up", up)):
-                carried = 0
+            for direction in directions:
+                carry = {"down": down, "up": up}[direction]
                 with setting.measured(f"{name}, {direction}", row) as spent:
                     carried = sum(_together(carry, clients))
                 result.add(f"{direction}: CPU s/GiB", scaled(spent.cpu, GIB / carried))

@@ -9,13 +9,13 @@ import time
 from benchmarks.client import Client, Row
 from benchmarks.figures import Result
 from benchmarks.rounds import paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 SMALL = b"Subject: small\r\n\r\n" + b"0123456789" * 200 + b"\r\n"
 """Two kilobytes, as much mail without attachments."""
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Each row's times, and beside them what they are above those of a direct connection in the same second."""
     sizes = setting.sizes
     direct = setting.upstream.direct()
@@ -49,7 +49,7 @@ def measure(setting: Setting) -> Measured:
         title = (
             f"Relay: small messages, {sizes.trips} round trips, {sizes.notices} news, {sizes.small} messages in one go"
         )
-        return {title: paired("relay, small messages", setting.rows, sizes.rounds, work)}
+        yield title, paired("relay, small messages", setting.rows, sizes.rounds, work)
 
 
 def _noops(row: Row, setting: Setting) -> list[float]:

@@ -6,6 +6,7 @@ import contextlib
 import re
 import resource
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
@@ -19,11 +20,16 @@ from benchmarks.measure import cpu_seconds, resident_kib
 from benchmarks.peers import ours
 from benchmarks.processes import CannotStartError, inherited
 from benchmarks.rounds import Progress, paired
-from benchmarks.setting import Measured, Setting, scaled
+from benchmarks.setting import Setting, Tables, scaled
 
 SDKS = ("aws", "azure", "gcp")
-MOST_IMPORTS = 12
-"""Packages in the table of imports; the rest together costs less than any of them."""
+WHEN = ("until it listens", "after that")
+LISTENS = " listening on "
+"""The log says so, for the first of its ports."""
+QUIET, SETTLED = 0.5, 10.0
+"""Seconds without a further import after which there are none to come; and how long that is awaited."""
+MOST_PACKAGES, MOST_MODULES = 14, 20
+"""Lines in the tables of imports: what is dearest."""
 
 Begin = Callable[[Path], AbstractContextManager["Begun"]]
 """Starts something for the length of a block, in a folder of its own."""
@@ -37,7 +43,7 @@ class Begun:
     cpu: float | None = None
 
 
-def measure(setting: Setting) -> Measured:
+def measure(setting: Setting) -> Tables:
     """Starts in pairs, then what is imported."""
     _imports(setting, 1)  # so that everything is compiled
     with contextlib.ExitStack() as stack:
@@ -59,10 +65,10 @@ def measure(setting: Setting) -> Measured:
         results = paired("startup", rows, setting.sizes.starts, work)
     for name, why in missing.items():
         results[0].notes[name] = f"not measured: {why}"
-    return {
-        "Start of the process until it listens": results,
-        "Imports of emailproxy, by package": _imports(setting, setting.sizes.starts),
-    }
+    yield "Start of the process until it listens", results
+    packages, modules = _imports(setting, setting.sizes.starts)
+    yield "Imports of a start, by package, milliseconds", packages
+    yield "Imports of a start, by module, without those that it imports, milliseconds", modules
 
 
 def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Begin], dict[str, str]]:
@@ -119,28 +125,43 @@ def _python(setting: Setting, code: str) -> Begin:
     return begin
 
 
-def _imports(setting: Setting, rounds: int) -> list[Result]:
-    """Milliseconds that each package's own modules take, the dearest first."""
-    result = Result(Row("ms", "", 0, None, "password"))
+def _imports(setting: Setting, rounds: int) -> tuple[list[Result], list[Result]]:
+    """Milliseconds of each package and of each module, the dearest first: until it listens, and after that."""
+    tables = [[Result(Row(when, "", 0, None, "password")) for when in WHEN] for _ in range(2)]
     progress = Progress("startup, imports", rounds)
-    command = [setting.place.python, "-X", "importtime", "-c", "import emailproxy.cli"]
     for _ in range(rounds):
-        progress.step("import emailproxy.cli")
-        done = subprocess.run(
-            setting.place.pins.command(command, row=True), check=True, capture_output=True, text=True, env=inherited()
-        )
-        for package, seconds in imports(done.stderr).items():
-            result.add(package, seconds * 1000)
+        progress.step("our proxy")
+        for when, text in enumerate(_started_imports(setting)):
+            for table, by_package in zip(tables, (True, False), strict=True):
+                for name, seconds in imports(text, by_package=by_package).items():
+                    table[when].add(name, seconds * 1000)
     progress.end()
-    dearest = sorted(result.figures, key=lambda package: result.median(package) or 0, reverse=True)
-    result.figures = {package: result.figures[package] for package in dearest[:MOST_IMPORTS]}
-    return [result]
+    for table, most in zip(tables, (MOST_PACKAGES, MOST_MODULES), strict=True):
+        names = {name for result in table for name in result.figures}
+        dearest = sorted(names, key=lambda name: -sum(result.median(name) or 0 for result in table))[:most]
+        for result in table:
+            result.figures = {name: result.figures[name] for name in dearest if name in result.figures}
+    return tables[0], tables[1]
 
 
-def imports(text: str) -> Mapping[str, float]:
-    """Seconds by top-level package, from what ``-X importtime`` wrote."""
+def _started_imports(setting: Setting) -> tuple[str, str]:
+    """What ``-X importtime`` wrote of one start of ours: before the first port accepts, and after."""
+    with tempfile.TemporaryDirectory(dir=setting.place.folder) as folder:
+        place = setting.place.within(Path(folder))
+        python, *words = ours.command(place)
+        log = place.folder / "emailproxy.log"
+        with ours.run("emailproxy", [python, "-X", "importtime", *words], setting.upstream, place):
+            size, deadline = -1, time.monotonic() + SETTLED
+            while size != (size := log.stat().st_size) and time.monotonic() < deadline:
+                time.sleep(QUIET)  # what it imports once it listens
+        before, mark, after = log.read_text(errors="replace").partition(LISTENS)
+    return before, mark + after
+
+
+def imports(text: str, *, by_package: bool = True) -> Mapping[str, float]:
+    """Seconds by top-level package or by module, from what ``-X importtime`` wrote."""
     found: dict[str, float] = {}
-    for match in re.finditer(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", text, re.MULTILINE):
-        package = match[2].partition(".")[0]
-        found[package] = found.get(package, 0.0) + int(match[1]) / 1e6
+    for match in re.finditer(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", text, re.MULTILINE):
+        name = match[2].partition(".")[0] if by_package else match[2]
+        found[name] = found.get(name, 0.0) + int(match[1]) / 1e6
     return found

@@ -7,14 +7,16 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from types import MappingProxyType
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from emailproxy.assertions.base import Issuer, IssuerAddress, IssuerFactory, Statement
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError, StoreContentError
 from emailproxy.store.providers import installed, loaded, loading, provider
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "MAX_CHARACTERS", "SIGNER", "Issuers"]
 

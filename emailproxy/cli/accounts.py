@@ -9,8 +9,10 @@ from functools import partial
 
 import click
 
+from emailproxy.cli.commands import OF_ACCOUNTS
 from emailproxy.cli.common import Flags, configuration
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.lazy import LazyGroup
 from emailproxy.cli.reaching import Found, Where, look, where_options
 from emailproxy.cli.showing import Cell, show_table, state_style
 from emailproxy.cli.stores_in_use import answer, opened_in_use
@@ -33,7 +35,7 @@ _WORDS = {
 }
 
 
-@click.group(invoke_without_command=True, short_help="List the accounts, and how they stand.")
+@click.group(cls=LazyGroup, lazy=OF_ACCOUNTS, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @where_options
 @click.pass_context

@@ -71,7 +71,7 @@ class _Wish:
         return webbrowser.open if self.browser and has_browser(os.environ) else None
 
 
-@click.command("authorise", short_help="Authorise an account here, without a mail client.")
+@click.command("authorise")
 @click.argument("account", type=AccountName())
 @click.option("--again", is_flag=True, help="Ask for a new consent even if the account works.")
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the address.")

@@ -8,8 +8,10 @@ from functools import partial
 
 import click
 
+from emailproxy.cli.commands import OF_CACHE
 from emailproxy.cli.common import Flags
 from emailproxy.cli.exits import Exit, end
+from emailproxy.cli.lazy import LazyGroup
 from emailproxy.cli.names import AccountName
 from emailproxy.cli.stores_in_use import answer, opened_in_use
 from emailproxy.cli.tables import moment, octets, pairs, table
@@ -19,7 +21,7 @@ from emailproxy.store.overview import Entry, metadata, overview
 __all__ = ["cache"]
 
 
-@click.group(short_help="Look at what is kept for the accounts, move it, test where it is kept.")
+@click.group(cls=LazyGroup, lazy=OF_CACHE)
 def cache() -> None:
     """Look at what is kept for the accounts, move it, and test where it is kept.
 

@@ -21,7 +21,7 @@ LINE_EVERY: Final = 100
 """Accounts between two lines of progress where there is no terminal to write one line again and again."""
 
 
-@click.command(short_help="Copy records from one store into another.")
+@click.command()
 @click.argument("source")
 @click.argument("target")
 @click.option("--account", "accounts", metavar="NAME", multiple=True, help="Only this one; may be given again.")

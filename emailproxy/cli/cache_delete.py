@@ -27,7 +27,7 @@ class _Doomed:
     holds_secret: bool = False
 
 
-@click.command(short_help="Remove an account's record.")
+@click.command()
 @click.argument("account")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj

@@ -18,7 +18,7 @@ __all__ = ["doctor"]
 _WIDTH = max(len(step.value) for step in Step)
 
 
-@click.command(short_help="Try everything that the proxy does with a store.")
+@click.command()
 @click.argument("store")
 def doctor(store: str) -> None:
     """Try in STORE everything that the proxy does there, with a record of nobody's that is deleted again.

@@ -26,7 +26,7 @@ __all__ = ["import_"]
 _PROGRAMS: Final = {"davmail": davmail.read, "sasl-xoauth2": sasl_xoauth2.read}
 
 
-@click.command("import", short_help="Take over refresh tokens of DavMail or sasl-xoauth2.")
+@click.command("import")
 @click.option(
     "--from", "program", type=click.Choice(list(_PROGRAMS)), required=True, help="Which program wrote the files."
 )

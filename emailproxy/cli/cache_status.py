@@ -19,7 +19,7 @@ from emailproxy.store.health import StoreHealth
 __all__ = ["status", "status_lines"]
 
 
-@click.command(short_help="Say whether the running proxy's store is well.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @click.pass_obj
 def status(flags: Flags, *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ from emailproxy.config import PROVIDERS, describe, sample
 __all__ = ["check", "sample_config"]
 
 
-@click.command(short_help="Check the configuration; print what would be served.")
+@click.command()
 @click.option(
     "--resolve", is_flag=True, help="Follow each reference too; print its length and last change, never its value."
 )
@@ -35,7 +35,7 @@ def check(flags: Flags, *, resolve: bool) -> None:
     click.echo(describe(configuration(flags.config_file)), nl=False)
 
 
-@click.command("sample-config", short_help="Print a commented sample configuration.")
+@click.command("sample-config")
 @click.argument("provider", metavar="[PROVIDER]", required=False, type=click.Choice(list(PROVIDERS)))
 @click.option(
     "--full", is_flag=True, help="Write out the addresses, scopes and ports that a provider's name stands for."

@@ -41,7 +41,7 @@ class _Bash(BashComplete):
     source_template = _BASH
 
 
-@click.command(short_help="Print what makes a shell complete commands, accounts and sessions.")
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

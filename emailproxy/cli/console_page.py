@@ -29,7 +29,7 @@ OPENING_SECONDS: Final = 5.0
 """Until the file that leads the browser to the link is removed: a browser that has to be started needs a few."""
 
 
-@click.command(short_help="Open the running proxy's page in a browser.")
+@click.command()
 @click.option("--no-browser", is_flag=True, help="Open no browser, only print the link.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, and no browser.")
 @where_options

@@ -10,7 +10,7 @@ from emailproxy.cli.exits import Exit
 __all__ = ["demo"]
 
 
-@click.command(short_help="Show mail going through, on this machine alone.")
+@click.command()
 @click.option("--once", is_flag=True, help="End after the last step; exit status 0 only if every step worked.")
 @click.pass_context
 def demo(context: click.Context, *, once: bool) -> None:

@@ -21,7 +21,7 @@ __all__ = ["deploy_config"]
 _WITHOUT_A_PERSON: Final = frozenset({"client_credentials", "service_account"})
 
 
-@click.command("deploy-config", short_help="Write the configuration that belongs to what Terraform made.")
+@click.command("deploy-config")
 @click.argument("outputs", type=click.File("rb"), default="-")
 @click.option("--force", is_flag=True, help="Replace the configuration if it is there.")
 @click.option(

@@ -47,7 +47,7 @@ _TOLD_WIDTH: Final = 2048
 """Characters of a finding that are shown: a token endpoint's words have 500."""
 
 
-@click.command(short_help="Find out why an account's login does not work, and what to do.")
+@click.command()
 @click.argument("account", required=False, type=AccountName())
 @password_option
 @click.option(

@@ -20,7 +20,7 @@ __all__ = ["drain", "reload"]
 _FAULTY = 422
 
 
-@click.command(short_help="Let the running proxy read its configuration again.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @where_options
 @click.pass_obj
@@ -56,7 +56,7 @@ def reload(flags: Flags, *, as_json: bool, where: Where) -> None:
     click.echo(f"configuration reloaded: {servers}, {accounts}")
 
 
-@click.command(short_help="Stop the running proxy when its sessions have ended.")
+@click.command()
 @click.option("--now", is_flag=True, help="End at once; mail clients are told, and lose what is under way.")
 @click.option("--wait", is_flag=True, help="Return when the proxy has ended.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")

@@ -40,7 +40,7 @@ __all__ = ["migrate", "passwords"]
 DAY = 86_400
 
 
-@click.group(short_help="App passwords: who may log in to a managed account.")
+@click.group()
 def passwords() -> None:
     """Give accounts app passwords, one for each device, and take them back.
 

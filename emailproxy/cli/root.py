@@ -6,25 +6,28 @@ from pathlib import Path
 from typing import Final
 
 import click
-import trio
 
-from emailproxy import __version__
-from emailproxy.activation import Inherited
-from emailproxy.app import NothingToServeError, Options, Proxy, handle_signals
-from emailproxy.cli.common import Flags, configuration
-from emailproxy.cli.exits import Exit
-from emailproxy.console.running import ConsoleMissingError
-from emailproxy.logs import LogError, set_up
-from emailproxy.store.base import StoreError
-from emailproxy.systemd import ServiceManager
-from emailproxy.tracing import open_tracing
+import emailproxy
+from emailproxy.cli.commands import COMMANDS
+from emailproxy.cli.flags import Flags
+from emailproxy.cli.lazy import LazyGroup
 
 __all__ = ["cli"]
 
 DEFAULT_CONFIG: Final = "emailproxy.config"
 
 
+def _show_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """As click's own option does, but the version is looked up when it is asked for."""
+    if not value or context.resilient_parsing:
+        return
+    click.echo(f"emailproxy, version {emailproxy.__version__}")
+    context.exit()
+
+
 @click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Signals: SIGHUP reloads the configuration, SIGUSR1 toggles debug, SIGINT, SIGTERM and SIGQUIT stop;"
@@ -68,7 +71,14 @@ DEFAULT_CONFIG: Final = "emailproxy.config"
 )
 @click.option("--debug", is_flag=True, help="Log the dialogue before login too, credentials removed.")
 @click.option("--debug-content", is_flag=True, help="With --debug: log what sessions carry after login, mail included.")
-@click.version_option(__version__, "--version", prog_name="emailproxy")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(
     context: click.Context,
@@ -99,6 +109,10 @@ def cli(
     context.obj = Flags(config_file, cache_store)
     if context.invoked_subcommand is not None:
         return
+    # Here and not above: a command needs neither.
+    from emailproxy.cli.starting import start
+    from emailproxy.logs import LogError, set_up
+
     level = "debug" if debug or debug_content else log_level
     if log_file is not None and log_to is not None:
         raise click.UsageError("--log-file and --log-to say both where the log goes; leave one out")
@@ -109,32 +123,12 @@ def cli(
         set_up(level=level, json_lines=log_format == "json", target=target, content=debug_content)
     except LogError as error:
         raise click.UsageError(f"{option} {error}") from None
-    options = Options(cache_store=cache_store, external_auth=external_auth, local_server_auth=local_server_auth)
-    proxy = Proxy(
-        configuration(config_file),
-        options,
-        manager=ServiceManager.of_environment(),
-        inherited=Inherited.of_environment(),
-        tracing=open_tracing(),
+    context.exit(
+        start(
+            config_file,
+            cache_store=cache_store,
+            external_auth=external_auth,
+            local_server_auth=local_server_auth,
+            log_level=level,
+        )
     )
-    context.exit(trio.run(_serve, proxy, level))
-
-
-async def _serve(proxy: Proxy, log_level: str) -> int:
-    status = Exit.STOPPED
-    async with trio.open_nursery() as nursery:
-        # Ready before the log says that we listen: whoever reads that may send a signal at once.
-        await nursery.start(handle_signals, proxy, log_level)
-        try:
-            await proxy.run()
-        except StoreError as error:
-            click.echo(f"emailproxy: {error}", err=True)
-            status = Exit.CONFIGURATION
-        except ConsoleMissingError as error:
-            click.echo(f"emailproxy: {error}", err=True)
-            status = Exit.CONFIGURATION
-        except NothingToServeError as error:
-            click.echo(f"emailproxy: {error}", err=True)
-            status = Exit.NOTHING_TO_SERVE
-        nursery.cancel_scope.cancel()
-    return status

@@ -31,7 +31,7 @@ from emailproxy.status import Presence, status_path
 __all__ = ["kick", "sessions", "status"]
 
 
-@click.command(short_help="Say how the running proxy is.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @where_options
 @click.pass_obj
@@ -130,7 +130,7 @@ def _accounts(accounts: tuple[Account, ...]) -> Cell:
     return text or "none", state_style("needs consent") if "needs consent" in states else ""
 
 
-@click.command(short_help="List the mail sessions that are open.")
+@click.command()
 @click.option("--account", type=AccountName(), help="Only those of this account.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object, times in Unix seconds.")
 @where_options
@@ -166,7 +166,7 @@ def _row(session: Session, now: float) -> tuple[Cell, ...]:
     return session.id, session.listener, account, session.client, span(now - session.opened), up, down
 
 
-@click.command(short_help="End a mail session.")
+@click.command()
 @click.argument("session", type=SessionId(), nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 @where_options

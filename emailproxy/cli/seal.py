@@ -27,7 +27,7 @@ __all__ = ["seal"]
 TRIES: Final = 5
 
 
-@click.group(short_help="The service key, which seals the tokens of managed accounts.")
+@click.group()
 def seal() -> None:
     """Make the service key, and replace it.
 

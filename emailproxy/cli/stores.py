@@ -14,7 +14,7 @@ from emailproxy.store.registry import StoreKind, describe
 __all__ = ["stores"]
 
 
-@click.command(short_help="List where tokens can be kept, and what an address looks like.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def stores(*, as_json: bool) -> None:
     """List where tokens can be kept: the addresses that --cache-store takes, and what is not installed.

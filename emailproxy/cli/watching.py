@@ -38,7 +38,7 @@ from emailproxy.remote.place import ConsolePlace
 __all__ = ["line_of", "watch"]
 
 
-@click.command(short_help="Show what happens in the running proxy, as it happens.")
+@click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object a line, as /events tells it.")
 @where_options
 @click.pass_obj

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-
 from emailproxy.config.certificates import read_octets
+from emailproxy.config.deferred import is_authority
 from emailproxy.config.model import ClientCertificates
 from emailproxy.config.options import Reader
 from emailproxy.references.base import Fetched
@@ -47,9 +46,7 @@ def _is_authority(reader: Reader, path: Path | Fetched) -> bool:
     octets = read_octets(reader, "client_ca_path", path)
     if octets is None:
         return False
-    try:
-        x509.load_pem_x509_certificates(octets)
-    except ValueError:
+    if not is_authority(octets):
         reader.fault(
             "client_ca_path",
             f"{path} holds no certificate that can be read",

@@ -15,32 +15,18 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
-from emailproxy.failures import ProxyError
+from emailproxy.config.certificates import MAX_OCTETS
+from emailproxy.config.errors import CredentialError, Part
 from emailproxy.secret import Secret
 
 __all__ = ["MAX_OCTETS", "Credential", "CredentialError", "Part", "parse_credential", "parse_rsa_key"]
 
-MAX_OCTETS: Final = 1024 * 1024
-"""A chain with a key is a few KiB; a device or a log file by mistake must not fill the memory."""
 LEAST_BITS: Final = 2048
 """RFC 7518 section 3.3: "A key of size 2048 bits or larger MUST be used"."""
 
 _CERTIFICATE: Final = "jwt_certificate_path"
 _KEY: Final = "jwt_key_path"
 _PASSPHRASE: Final = "jwt_key_passphrase"  # noqa: S105 - an option's name
-
-Part = str
-"""The option that is to blame."""
-
-
-class CredentialError(ProxyError):
-    """It cannot be used: which option is to blame, what is wrong, and what would be right."""
-
-    def __init__(self, part: Part, problem: str, remedy: str) -> None:
-        super().__init__(f"{part}: {problem}; {remedy}")
-        self.part = part
-        self.problem = problem
-        self.remedy = remedy
 
 
 @dataclass(frozen=True, slots=True)

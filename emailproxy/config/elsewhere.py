@@ -9,15 +9,15 @@ from then on are values like those in the file, except that no message repeats t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Final
 
+from emailproxy.config.deferred import fetch
 from emailproxy.config.options import CONTENT, Findings
 from emailproxy.config.syntax import Section
 from emailproxy.references.base import Fetched, Reference, SecretValue, Use
 from emailproxy.references.sources import Sources
-from emailproxy.store.base import StoreError, StoreUnavailableError
+from emailproxy.store.base import StoreError
 
 __all__ = ["LATER", "Elsewhere"]
 
@@ -39,11 +39,6 @@ SECRET: Final = frozenset(
 
 NEVER: Final = frozenset({"client_assertion"})
 """Says itself where something is: ``file:PATH`` is read at each use."""
-
-DEADLINE: Final = 30.0
-"""Seconds for all references of a file. Each source ends a read within ten, and a start is not a login."""
-READERS: Final = 8
-"""Threads: more would only queue in the services' connection pools."""
 
 ORDINARY: Final = 1024
 """Values that are known to be no references: thousands of accounts have the same few URLs."""
@@ -74,7 +69,7 @@ class Elsewhere:
     def followed(self, sections: Iterable[Section], options: Collection[str]) -> dict[str, Section]:
         """The sections, by name, with what their references lead to. Of the names, only `options` may hold one.
 
-        Blocks for `DEADLINE` at the most.
+        Blocks, but not without end (`emailproxy.config.fetching`).
         """
         sections = list(sections)
         wanted = frozenset(options) - NEVER
@@ -105,18 +100,10 @@ class Elsewhere:
             return False  # `check` says why
 
     def _fetch(self, references: Collection[Reference]) -> None:
-        """Read what was not read yet, several at a time."""
+        """Read what was not read yet."""
         wanted = [reference for reference in references if reference not in self._read]
-        if not wanted:
-            return
-        pool = ThreadPoolExecutor(min(READERS, len(wanted)), thread_name_prefix="references")
-        try:
-            futures = {reference: pool.submit(self._sources.read, reference) for reference in wanted}
-            wait(futures.values(), timeout=DEADLINE)
-            for reference, future in futures.items():
-                self._read[reference] = _outcome(reference, future)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        if wanted:
+            self._read |= fetch(self._sources, wanted)
 
     def _with(self, section: Section, uses: Sequence[Use]) -> Section:
         if not uses:
@@ -166,14 +153,3 @@ class Elsewhere:
     def _fault(self, use: Use, error: StoreError) -> None:
         problem, _, remedy = str(error).partition("; ")
         self._findings.fault(use.section, use.option, problem, remedy or _REMEDY)
-
-
-def _outcome(reference: Reference, future: Future[SecretValue]) -> SecretValue | StoreError:
-    if not future.done():
-        return StoreUnavailableError(f"{reference}: no answer within {DEADLINE:.0f} s")
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, StoreError):
-        return error
-    raise error

@@ -8,7 +8,20 @@ from emailproxy.config.model import Fault
 from emailproxy.failures import ProxyError
 from emailproxy.references.base import Use
 
-__all__ = ["ConfigError"]
+__all__ = ["ConfigError", "CredentialError", "Part"]
+
+Part = str
+"""The option that is to blame."""
+
+
+class CredentialError(ProxyError):
+    """A certificate or key cannot be used: which option is to blame, what is wrong, and what would be right."""
+
+    def __init__(self, part: Part, problem: str, remedy: str) -> None:
+        super().__init__(f"{part}: {problem}; {remedy}")
+        self.part = part
+        self.problem = problem
+        self.remedy = remedy
 
 
 class ConfigError(ProxyError):

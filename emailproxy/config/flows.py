@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from emailproxy.config.deferred import nearest
 from emailproxy.config.options import Reader
 
 __all__ = [
@@ -54,8 +54,8 @@ def read_flow(reader: Reader) -> str | None:
     flow = reader.text("oauth2_flow")
     if flow is None or flow in FLOWS:
         return flow
-    near = difflib.get_close_matches(flow.lower().replace("-", "_").replace(" ", "_"), FLOWS, n=1, cutoff=0.5)
-    remedy = f"did you mean {near[0]}?" if near else f"the flows are {', '.join(FLOWS)}"
+    near = nearest(flow.lower().replace("-", "_").replace(" ", "_"), FLOWS, 0.5)
+    remedy = f"did you mean {near}?" if near else f"the flows are {', '.join(FLOWS)}"
     printable = flow if flow.isprintable() and len(flow) <= 40 else "the value"
     reader.fault("oauth2_flow", f"{printable} is no flow that is known", remedy)
     return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from pathlib import Path
 
+from emailproxy.config.deferred import split_words
 from emailproxy.config.options import PLACEHOLDER, Reader, is_loopback, split_url
 from emailproxy.secret import Secret
 
@@ -18,7 +18,7 @@ def read_notify_command(reader: Reader) -> tuple[str, ...] | None:
     if text is None or PLACEHOLDER in text:
         return None
     try:
-        words = shlex.split(text)
+        words = split_words(text)
     except ValueError:
         reader.fault("notify_command", "a quotation mark is not closed", "write, for instance, /usr/local/bin/tell me")
         return None

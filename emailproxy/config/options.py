@@ -7,7 +7,6 @@ where it cannot, so that one run finds everything. Messages show values only whe
 from __future__ import annotations
 
 import configparser
-import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from emailproxy.config.deferred import nearest
 from emailproxy.config.model import Fault
 from emailproxy.config.syntax import Section
 from emailproxy.references.base import Fetched, Reference
@@ -70,9 +70,9 @@ class Findings:
     def check_names(self, section: str, names: Iterable[str], known: Collection[str]) -> None:
         """Unknown option names: a fault if one of `known` is near, else a warning (old files carry other things)."""
         for name in sorted(set(names) - set(known)):
-            near = difflib.get_close_matches(name, known, n=1, cutoff=SIMILARITY)
+            near = nearest(name, known, SIMILARITY)
             if near:
-                self.fault(section, _printable_name(name), "there is no such option", f"did you mean {near[0]}?")
+                self.fault(section, _printable_name(name), "there is no such option", f"did you mean {near}?")
             else:
                 self.warn(section, _printable_name(name), "this option is unknown and ignored", "remove it")
 

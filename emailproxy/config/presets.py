@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Final
 
+from emailproxy.config.deferred import nearest
 from emailproxy.config.model import MailProtocol, MailServer
 from emailproxy.config.options import Option, Reader
 from emailproxy.config.providers import DOMAIN, KNOWN, Provider
@@ -61,8 +61,8 @@ def preset_of(reader: Reader) -> Provider | None:
     known = KNOWN.get(name.lower())
     if known is None:
         word = name.lower().replace(" ", "").replace("_", "-")
-        near = difflib.get_close_matches(word, [*KNOWN, *_ALSO], n=1, cutoff=0.6)
-        remedy = f"did you mean {_ALSO.get(near[0], near[0])}?" if near else f"there are {', '.join(KNOWN)}"
+        near = nearest(word, [*KNOWN, *_ALSO], 0.6)
+        remedy = f"did you mean {_ALSO.get(near, near)}?" if near else f"there are {', '.join(KNOWN)}"
         shown = name if name.isprintable() and len(name) <= 40 else "the value"
         reader.fault("provider", f"{shown} is no provider that is known", remedy)
     return known

@@ -8,7 +8,8 @@ from typing import Final
 from emailproxy.assertions.base import IssuerAddress
 from emailproxy.assertions.issuers import Issuers
 from emailproxy.config.certificates import read_octets
-from emailproxy.config.credential import CredentialError, parse_credential
+from emailproxy.config.deferred import parse_credential
+from emailproxy.config.errors import CredentialError
 from emailproxy.config.identity import ALGORITHMS, Certificate
 from emailproxy.config.options import Reader
 from emailproxy.secret import Secret

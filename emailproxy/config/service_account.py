@@ -8,8 +8,8 @@ from typing import Final
 from emailproxy.assertions.base import IssuerAddress
 from emailproxy.assertions.issuers import SIGNER, Issuers
 from emailproxy.config.certificates import read_octets
-from emailproxy.config.credential import CredentialError
-from emailproxy.config.google_key import parse_google_key
+from emailproxy.config.deferred import parse_google_key
+from emailproxy.config.errors import CredentialError
 from emailproxy.config.options import Reader
 from emailproxy.store.base import StoreError
 

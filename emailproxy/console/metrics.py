@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from emailproxy.audience import LiveSession, Nobody
 from emailproxy.config import MailProtocol, Server
-from emailproxy.config.certificates import certificate_ends
+from emailproxy.config.pairs import certificate_ends
 from emailproxy.console.gauges import Gauges, Seen
 from emailproxy.failures import Failure, FailureKind
 from emailproxy.relay import Ending

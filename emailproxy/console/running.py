@@ -13,8 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,10 +23,10 @@ from emailproxy.config.channel import Channel, Place
 from emailproxy.config.options import is_loopback
 from emailproxy.console.context import Context
 from emailproxy.console.hub import Hub
+from emailproxy.console.installed import ConsoleMissingError, is_installed, require_installed
 from emailproxy.console.scene import Scene, Sight
 from emailproxy.console.sockets import Bound, PlaceError, bind
 from emailproxy.console.tokenfile import TokenFileError, made_token
-from emailproxy.failures import ProxyError
 from emailproxy.oauth.redirects import RedirectAddress, redirect_addresses
 from emailproxy.references.base import Fetched
 from emailproxy.tls import downstream_context
@@ -38,30 +37,9 @@ if TYPE_CHECKING:
 
     from emailproxy.console.access import Access
 
-__all__ = ["Console", "ConsoleMissingError", "is_installed", "require_installed"]
+__all__ = ["Console"]
 
 log = logging.getLogger("emailproxy.console")
-
-_NEEDED: Final = ("starlette", "hypercorn", "prometheus_client")
-
-
-class ConsoleMissingError(ProxyError):
-    """The configuration asks for a console, and what it needs is not installed."""
-
-
-def is_installed() -> bool:
-    """Whether the extra ``console`` is."""
-    return all(find_spec(name) is not None for name in _NEEDED)
-
-
-def require_installed(config: Config) -> None:
-    """Raise ConsoleMissingError if `config` asks for a console in words, and what it needs is not installed."""
-    channel = config.settings.channel
-    if not is_installed() and ((channel.written and channel.listen is not None) or channel.metrics is not None):
-        raise ConsoleMissingError(
-            "[emailproxy] console_listen and metrics_listen need the extra console: install "
-            "emailproxy-cloud[console], or remove these options"
-        )
 
 
 @dataclass(slots=True)

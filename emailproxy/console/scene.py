@@ -15,8 +15,8 @@ from typing import Final
 from emailproxy import __version__
 from emailproxy.audience import LiveSession
 from emailproxy.config import Config, Fault, Server
-from emailproxy.config.certificates import certificate_ends
 from emailproxy.config.options import is_loopback, split_url
+from emailproxy.config.pairs import certificate_ends
 from emailproxy.console import messages
 from emailproxy.oauth.consent import Consents, Pending
 from emailproxy.oauth.tokens import TokenBroker

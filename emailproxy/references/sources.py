@@ -12,12 +12,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from emailproxy.references.base import Reference, SecretSource, SecretValue, SourceFactory
 from emailproxy.store.base import StoreAddressError, StoreContentError
 from emailproxy.store.providers import installed, loaded, loading, provider
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["GROUP", "Sources"]
 
@@ -27,6 +29,9 @@ _WHAT: Final = "the source of secrets"
 
 # Two letters at least: the one in C:\path is a drive.
 _ADDRESS: Final = re.compile(r"(?P<prefix>[A-Za-z][A-Za-z0-9+-]+):(?P<rest>.*)", re.DOTALL)
+
+_NEVER: Final = frozenset({"http", "https"})
+"""A URL is a value by itself, and the most usual one: nobody need be looked for who follows it."""
 
 
 class Sources:
@@ -38,16 +43,21 @@ class Sources:
 
     def __init__(self, factories: Mapping[str, SourceFactory] | None = None) -> None:
         self._factories = factories
-        self._prefixes = frozenset(factories if factories is not None else installed(GROUP))
+        self._prefixes = frozenset(factories) if factories is not None else None
         self._open: dict[str, _Opened] = {}
         self._lock = threading.Lock()
 
     def reference(self, text: str) -> Reference | None:
         """The reference that `text` is, or None if it is an ordinary value."""
         match = _ADDRESS.fullmatch(text)
-        if match is None or match["prefix"].lower() not in self._prefixes:
+        if match is None:
             return None
-        return Reference(match["prefix"].lower(), match["rest"])
+        prefix = match["prefix"].lower()
+        if prefix in _NEVER:
+            return None
+        if self._prefixes is None:
+            self._prefixes = frozenset(installed(GROUP))
+        return Reference(prefix, match["rest"]) if prefix in self._prefixes else None
 
     def check(self, reference: Reference) -> None:
         """Is it well-formed, and is what it needs installed? Blocks: it may import an SDK. Asks nobody.

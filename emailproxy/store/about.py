@@ -40,13 +40,20 @@ class About:
     """The extra of the distribution that brings what `needs` names; None: it needs nothing more."""
     needs: tuple[str, ...] = ()
     """Modules that the factory imports, by their full names."""
+    parse: Callable[[str], object] | None = None
+    """Raises StoreAddressError if what stands behind the prefix is malformed; None: only the factory knows."""
 
 
-def about(*forms: tuple[str, str], extra: str | None = None, needs: tuple[str, ...] = ()) -> Callable[[F], F]:
+def about(
+    *forms: tuple[str, str],
+    extra: str | None = None,
+    needs: tuple[str, ...] = (),
+    parse: Callable[[str], object] | None = None,
+) -> Callable[[F], F]:
     """Declare what `About` says; `forms` are pairs of `AddressForm.form` and `AddressForm.meaning`."""
 
     def declare(factory: F) -> F:
-        setattr(factory, _ATTRIBUTE, About(tuple(AddressForm(*form) for form in forms), extra, needs))
+        setattr(factory, _ATTRIBUTE, About(tuple(AddressForm(*form) for form in forms), extra, needs, parse))
         return factory
 
     return declare

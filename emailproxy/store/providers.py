@@ -7,16 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from emailproxy.store.base import StoreAddressError
 
-__all__ = ["ambiguity", "by_distribution", "distribution", "install", "installed", "loaded", "loading", "provider"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint, EntryPoints
+
+__all__ = [
+    "ambiguity",
+    "by_distribution",
+    "distribution",
+    "entry_points",
+    "install",
+    "installed",
+    "loaded",
+    "loading",
+    "provider",
+]
+
+
+def entry_points(group: str) -> EntryPoints:
+    """All of the group. What finds them is loaded now: most configurations are read without."""
+    from importlib import metadata
+
+    return metadata.entry_points(group=group)
 
 
 def installed(group: str) -> tuple[str, ...]:
     """The prefixes of the group that somebody provides, sorted. Nothing is imported for that."""
-    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+    return tuple(sorted({entry.name for entry in entry_points(group)}))
 
 
 def by_distribution(entries: Iterable[EntryPoint]) -> dict[tuple[str, str], EntryPoint]:
@@ -30,7 +50,7 @@ def provider(group: str, prefix: str, unknown: str) -> EntryPoint:
     Raises:
         StoreAddressError: nobody provides it (the message is `unknown`), or two do.
     """
-    found = by_distribution(entry_points(group=group, name=prefix))
+    found = by_distribution(entry_points(group).select(name=prefix))
     if not found:
         raise StoreAddressError(unknown)
     if len(found) > 1:

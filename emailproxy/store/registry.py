@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from emailproxy.store.about import AddressForm, about_of
 from emailproxy.store.base import CacheStore, StoreAddressError, StoreFactory
@@ -17,13 +16,17 @@ from emailproxy.store.providers import (
     ambiguity,
     by_distribution,
     distribution,
+    entry_points,
     install,
     installed,
     loaded,
     provider,
 )
 
-__all__ = ["GROUP", "StoreKind", "describe", "open_store", "prefixes", "split_address"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["GROUP", "StoreKind", "check_address", "describe", "open_store", "prefixes", "split_address"]
 
 GROUP: Final = "emailproxy.stores"
 
@@ -66,7 +69,7 @@ def describe() -> tuple[StoreKind, ...]:
     Loads the modules that the entry points name, and looks for what they need without importing it.
     """
     groups: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(GROUP):
         groups.setdefault(entry.name, []).append(entry)
     kinds = []
     for prefix, entries in sorted(groups.items()):
@@ -96,10 +99,7 @@ def open_store(address: str) -> CacheStore:
         StoreAddressError: nobody provides the prefix, or two do; the provider does not load (the message says what to
             install); or the provider finds the rest malformed.
     """
-    prefix, rest = split_address(address)
-    known = ", ".join(f"{name}:" for name in prefixes())
-    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
-    entry = provider(GROUP, prefix, unknown)
+    entry, rest = _provider(address)
     extra = entry.name
     try:
         # The SDK may be missing where the module is loaded, or where the factory imports it.
@@ -107,9 +107,39 @@ def open_store(address: str) -> CacheStore:
         extra = about_of(factory).extra or extra
         return factory(rest)
     except ImportError as error:
-        raise StoreAddressError(
-            f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
-        ) from error
+        raise _missing(entry, error, extra) from error
+
+
+def check_address(address: str) -> None:
+    """What `open_store` would complain of, as far as it can be told without importing an SDK.
+
+    Raises:
+        StoreAddressError: as `open_store`.
+    """
+    entry, rest = _provider(address)
+    extra = entry.name
+    try:
+        declared = about_of(_load(entry))
+        extra = declared.extra or extra
+        if declared.parse is not None:
+            declared.parse(rest)
+    except ImportError as error:
+        raise _missing(entry, error, extra) from error
+    if not all(_is_importable(module) for module in declared.needs):
+        open_store(address).close()  # some of it may be for other addresses than this one
+
+
+def _provider(address: str) -> tuple[EntryPoint, str]:
+    prefix, rest = split_address(address)
+    known = ", ".join(f"{name}:" for name in prefixes())
+    unknown = f"no store has the prefix {prefix}: (installed: {known}); a file of that name is file:{address}"
+    return provider(GROUP, prefix, unknown), rest
+
+
+def _missing(entry: EntryPoint, error: ImportError, extra: str) -> StoreAddressError:
+    return StoreAddressError(
+        f"the store {entry.name}: cannot be loaded ({error}); {install(distribution(entry), extra)}"
+    )
 
 
 def _kind(entry: EntryPoint, problem: str | None) -> StoreKind:

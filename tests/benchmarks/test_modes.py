@@ -8,6 +8,7 @@ import pytest
 from benchmarks.modes import MODES
 from benchmarks.modes.accounts import copied
 from benchmarks.modes.consent import URL, agree
+from benchmarks.modes.idle import Capacity
 from benchmarks.modes.mixed import growth
 from benchmarks.modes.startup import imports
 
@@ -42,9 +43,22 @@ def test_no_record_is_a_fault() -> None:
 
 
 def test_growth_looks_at_quarters() -> None:
-    assert growth([10.0, 100.0, 100.0, 110.0]) == pytest.approx(10)
-    assert growth([50.0, 100.0, 101.0, 100.0]) == 0
+    # After a quarter: of eight values the second, and the last.
+    assert growth([10.0, 100.0, 300.0, 1.0, 1.0, 1.0, 1.0, 110.0]) == pytest.approx(10)
+    assert growth([50.0, 100.0, 101.0, 100.0, 100.0, 100.0, 100.0, 100.0]) == 0
     assert growth([100.0]) == 0
+
+
+def test_imports_are_added_up_by_module_too() -> None:
+    text = "import time:       100 |        100 |   trio._core\nimport time:      1400 |       1500 | trio\n"
+    assert imports(text, by_package=False) == {"trio": pytest.approx(0.0014), "trio._core": pytest.approx(0.0001)}
+
+
+def test_sessions_are_cut_by_the_files_of_the_row_that_takes_most() -> None:
+    room = Capacity(limit=20_000, files=2, row="nginx")
+    assert room.most == 9_900
+    assert room.cut(9_900) == ""
+    assert room.cut(10_000) == ", not 10,000: a session takes nginx 2 files, and a process may open 20,000 here"
 
 
 def test_the_address_of_a_consent_is_found_in_a_log() -> None:

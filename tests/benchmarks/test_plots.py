@@ -41,6 +41,30 @@ def test_bars_of_nothing_are_drawn_all_the_same() -> None:
     ET.fromstring(lines("Idle", {}, x="x", y="y"))
 
 
+def test_a_bar_that_dwarfs_the_others_is_cut_with_a_mark() -> None:
+    document = bars("t", {"f": [Bar("emailproxy", 1.0), Bar("stunnel", 2.0), Bar("nginx", 1.5), Bar("classic", 900.0)]})
+    found = [element for element in ET.fromstring(document).iter(f"{SVG}rect") if "bar" in element.get("class", "")]
+    widths = [float(element.get("width", "0")) for element in found]
+    assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
+    assert widths[1] < widths[3] < 2 * widths[1]
+    assert document.count('class="cut"') == 1
+    assert "900" in texts(document)
+
+
+def test_a_row_keeps_its_colour_where_another_is_missing() -> None:
+    document = bars("t", {"f": [Bar("emailproxy", 1.0), Bar("classic", 2.0)]})
+    assert re.findall('class="bar (c[0-9])"', document) == ["c0", "c5"]
+
+
+def test_values_that_are_far_apart_have_a_logarithmic_axis() -> None:
+    document = lines("t", {"ours": [(1, 2), (2, 3)], "peer": [(1, 200), (2, 4000)]}, x="x", y="us")
+    assert {"us (logarithmic)", "1", "10", "100", "1,000", "10,000"} <= set(texts(document))
+
+
+def test_an_axis_ends_at_a_round_step() -> None:
+    assert {"0", "20", "40", "60", "80", "100"} <= set(texts(lines("t", {"ours": [(1, 30), (2, 98)]}, x="x", y="KiB")))
+
+
 def test_lines_go_through_their_points() -> None:
     document = lines("t", {"ours": [(10, 0), (100, 5), (1000, 10)]}, x="sessions", y="KiB", log_x=True)
     match = re.search(r'class="line c0" d="M([^"]+)"', document)
@@ -48,7 +72,7 @@ def test_lines_go_through_their_points() -> None:
     points = [tuple(map(float, point.split())) for point in match[1].split("L")]
     assert points[1][0] == pytest.approx((points[0][0] + points[2][0]) / 2, abs=0.2)
     assert points[1][1] == pytest.approx((points[0][1] + points[2][1]) / 2, abs=0.2)
-    assert {"10", "100", "1000", "sessions", "KiB", "ours"} <= set(texts(document))
+    assert {"10", "100", "1,000", "sessions", "KiB", "ours"} <= set(texts(document))
 
 
 def test_costs_are_drawn_and_latencies_have_curves() -> None:

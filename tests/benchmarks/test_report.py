@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.client import Row
 from benchmarks.figures import Result
-from benchmarks.report import as_json, machine, number, table
+from benchmarks.report import command, document, machine, number, table
 
 
 def results() -> list[Result]:
@@ -44,14 +44,28 @@ def test_numbers_have_three_digits() -> None:
 
 
 def test_json_holds_every_round() -> None:
-    document = json.loads(as_json("relay", {"Title": results()}, {"cores": 2}, ["provider at most 50%"]))
-    assert (document["benchmark"], document["machine"], document["bench"]) == (
+    written = json.loads(json.dumps(document("relay", {"Title": results()}, {"cores": 2}, ["provider at most 50%"])))
+    assert (written["benchmark"], written["machine"], written["bench"]) == (
         "relay", {"cores": 2}, ["provider at most 50%"],
     )  # fmt: skip
-    [one] = document["tables"]
+    [one] = written["tables"]
     figure = one["rows"][0]["figures"]["CPU"]
     assert (one["title"], figure["median"], figure["spread"], figure["rounds"]) == ("Title", 2, 0.5, [3, 1, 2])
     assert one["rows"][2]["figures"]["CPU"]["ratio"] == 0.5
+
+
+def test_json_holds_curves_as_percentiles_and_what_comes_in_time_as_it_came() -> None:
+    one = Result(Row("emailproxy", "", 1, 1, "password"), series=("MiB over time",))
+    one.curves = {"NOOP": [3.0, 1.0, 2.0], "MiB over time": [5.0, 4.0]}
+    [row] = document("mixed", {"Title": [one]}, {})["tables"][0]["rows"]
+    assert [*row["curves"]] == ["NOOP"]
+    assert row["curves"]["NOOP"]["50"] == 2.0
+    assert row["series"] == {"MiB over time": [5.0, 4.0]}
+
+
+def test_the_command_is_told_without_paths() -> None:
+    words = ["all", "--output", "/tmp/x", "--python=/usr/bin/python3", "--only", "emailproxy", "--set", "rounds=3"]
+    assert command(words) == "python -m benchmarks all --only emailproxy --set rounds=3"
 
 
 def test_the_machine_is_described_with_the_interpreter_that_is_measured() -> None:

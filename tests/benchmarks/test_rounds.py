@@ -1,10 +1,13 @@
 """Rows are measured in an order that is fair, and a person hears how far it is."""
 
 import io
+from collections.abc import Callable, Sequence
+
+import pytest
 
 from benchmarks.client import Row
 from benchmarks.figures import Result
-from benchmarks.rounds import Progress, in_turn, paired
+from benchmarks.rounds import Progress, Work, duration, in_turn, paired
 
 
 def rows(names: str) -> list[Row]:
@@ -49,6 +52,42 @@ def test_one_row_alone_is_measured_each_round() -> None:
     [alone] = paired("title", rows("a"), 3, lambda _row, result: result.add("figure", 1.0))
     assert alone.figures == {"figure": [1.0, 1.0, 1.0]}
     assert alone.ratios == {}
+
+
+@pytest.mark.parametrize("order", [in_turn, paired])
+def test_a_row_that_fails_is_given_up_and_the_others_are_not(
+    order: Callable[[str, Sequence[Row], int, Work], list[Result]],
+) -> None:
+    asked: list[str] = []
+
+    def work(row: Row, result: Result) -> None:
+        asked.append(row.name)
+        result.add("figure", 1.0)
+        if row.name == "b":
+            raise OSError("connection refused")
+
+    first, broken, last = order("title", rows("abc"), 2, work)
+    assert asked.count("b") == 1
+    assert broken.failed == "OSError: connection refused"
+    assert broken.notes == {"figure": "given up: OSError: connection refused"}
+    assert first.failed is None
+    assert len(last.figures["figure"]) == len(last.ratios["figure"] if order is paired else [1, 1]) == 2
+
+
+def test_nobody_to_measure_is_no_fault() -> None:
+    assert (
+        paired("title", [], 1, lambda _row, _result: None) == in_turn("title", [], 1, lambda _row, _result: None) == []
+    )
+
+
+def test_progress_says_what_is_left() -> None:
+    terminal = Terminal()
+    progress = Progress("relay", 2, terminal)
+    progress.step("a")
+    assert "left" not in terminal.getvalue()
+    progress.step("b")
+    assert "about 0 s left" in terminal.getvalue()
+    assert (duration(89), duration(300)) == ("89 s", "5 min")
 
 
 def test_what_one_row_cannot_tell_has_no_ratio() -> None:

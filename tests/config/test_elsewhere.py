@@ -313,7 +313,7 @@ def test_a_source_that_hangs_is_a_fault(tmp_path: Path, monkeypatch: pytest.Monk
             gate.wait(HANG)
             return super().read(rest)
 
-    monkeypatch.setattr("emailproxy.config.elsewhere.DEADLINE", 0.05)
+    monkeypatch.setattr("emailproxy.config.fetching.DEADLINE", 0.05)
     path = tmp_path / "emailproxy.config"
     path.write_text(SERVER.replace("imap.example.com", "vault:host") + ACCOUNT)
     try:

@@ -15,8 +15,8 @@ import trustme
 
 from emailproxy.config.channel import DEFAULT_PLACE, Channel, Place
 from emailproxy.config.model import Config, Settings
-from emailproxy.console import running
-from emailproxy.console.running import ConsoleMissingError, require_installed
+from emailproxy.console import installed
+from emailproxy.console.installed import ConsoleMissingError, require_installed
 from emailproxy.console.tokenfile import read_token
 from emailproxy.oauth.redirects import RedirectAddress
 from emailproxy.secret import Secret
@@ -206,7 +206,7 @@ def config_of(**options: object) -> Config:
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_NEEDED", ("a_package_that_nobody_has",))
+    monkeypatch.setattr(installed, "_NEEDED", ("a_package_that_nobody_has",))
 
 
 @pytest.mark.usefixtures("bare")

@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import cast
@@ -193,7 +192,6 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
 
     with replaceable(cloud, tmp_path / "first") as machine:
         # A person's account: the first login waits until she has consented.
-        began = time.monotonic()
         client = subprocess.Popen(
             cloud.command(*login(PERSON, PASSWORD)),
             stdout=subprocess.PIPE,
@@ -206,7 +204,6 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
         answer, _ = client.communicate(timeout=HANG)
         assert client.returncode == 0, answer
         assert "* STATUS" in answer
-        assert time.monotonic() - began < 30
 
         # The printer's: the administrator gives it a password, in the store and not on the machine.
         trust = ["env", "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"]

