@@ -241,7 +241,7 @@ async def test_stopping(opened: Callable[[], Readiness], sockets: list[socket.so
     readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
     turns = Noted()
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(readiness.attend, turns)
             await wait_all_tasks_blocked()

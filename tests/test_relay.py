@@ -223,7 +223,7 @@ async def test_stopping_while_it_waits_and_before_it_began() -> None:
     client, server, *_ = (Connection(sock, Scratch()) for sock in socks)
     relay = Relay(client, server, 600, readiness=Kind.readiness)
     relay.stop()
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         await relay.run()
     for sock in socks:
         sock.close()
