@@ -73,9 +73,8 @@ class Changes:
                 continue
             with watching(paths) as watch:
                 began = trio.current_time()
-                now = await trio.to_thread.run_sync(_fingerprints, paths, config.path)
+                now, changed = await trio.to_thread.run_sync(_look, paths, config.path, dict(known))
                 took = trio.current_time() - began
-                changed = [path for path in paths if path in known and _differs(known[path], now[path])]
                 # A file that is gone for a moment is compared with what it was before.
                 known = {path: print_ if print_ is not None else known.get(path) for path, print_ in now.items()}
                 if config.path in changed or any(path not in certificates(config) for path in changed):
@@ -131,8 +130,10 @@ async def _first(replaced: trio.Event, watch: FileWatch) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _fingerprints(paths: set[Path], config: Path) -> Mapping[Path, object]:
-    return {path: _fingerprint(path, is_config=path == config) for path in paths}
+def _look(paths: set[Path], config: Path, known: Mapping[Path, object]) -> tuple[Mapping[Path, object], list[Path]]:
+    """What the files are now, and which of them are not what is known of them. Blocks."""
+    now = {path: _fingerprint(path, is_config=path == config) for path in paths}
+    return now, [path for path in paths if path in known and _differs(known[path], now[path])]
 
 
 def _fingerprint(path: Path, *, is_config: bool) -> object:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -107,7 +108,7 @@ class Reporter:
     async def _ask(self) -> StoreError | None:
         """Read one account's record; why the store did not answer, if it did not."""
         config = self._config()
-        account = next(iter((*config.accounts, *config.templates)), None)
+        account = next(chain(config.accounts, config.templates), None)
         if account is None:
             await trio.lowlevel.checkpoint()
             return None

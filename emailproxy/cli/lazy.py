@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emailproxy.cli.loading import uncollected
+from emailproxy.uncollected import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -102,7 +102,7 @@ def _head(picture: Picture, now: float) -> list[Cell]:
         lines.append(foreign(f"store: {store.address}"))
     waiting = dict.fromkeys(foreign(each.account, 64) for each in picture.pending.values())
     bad = [foreign(each.name, 64) for each in picture.accounts.values() if each.state == "needs_consent"]
-    accounts = f"accounts: {counted(len(picture.accounts), 'account')}"
+    accounts = f"accounts: {counted(max(len(picture.accounts), proxy.accounts), 'account')}"
     if waiting or bad:
         lines.append((f"{accounts}; need a person: {', '.join(dict.fromkeys([*waiting, *bad]))}", "yellow"))
     else:

@@ -106,7 +106,7 @@ def _of_snapshot(told: Snapshot, now: float) -> Iterator[tuple[str, Cell]]:
     worked, failed = sum(each[1] for each in told.logins), sum(each[2] for each in told.logins)
     logins = f"{worked:,} in the last hour, failed {failed:,}"
     yield "logins", (logins, "yellow") if failed else logins
-    yield "accounts", _accounts(told.accounts)
+    yield "accounts", _accounts(told.accounts, proxy.accounts)
     if told.pending:
         names = dict.fromkeys(foreign(each.account, 64) for each in told.pending)
         yield "waiting for consent", (", ".join(names), "bold yellow")
@@ -121,11 +121,13 @@ def _of_snapshot(told: Snapshot, now: float) -> Iterator[tuple[str, Cell]]:
         yield "written later", f"{counted(store.deferred, 'account')}, on purpose: the stored token stays valid"
 
 
-def _accounts(accounts: tuple[Account, ...]) -> Cell:
+def _accounts(accounts: tuple[Account, ...], configured: int) -> Cell:
     states: dict[str, int] = {}
     for account in accounts:
         word = account.state.replace("_", " ")
         states[word] = states.get(word, 0) + 1
+    if configured > len(accounts):  # of very many, a proxy tells of some
+        states["not shown"] = configured - len(accounts)
     text = ", ".join(f"{word} {number:,}" for word, number in sorted(states.items(), key=lambda each: -each[1]))
     return text or "none", state_style("needs consent") if "needs consent" in states else ""
 

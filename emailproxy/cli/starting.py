@@ -18,8 +18,8 @@ from emailproxy.binding import Bound, looked_up
 from emailproxy.cli.common import configuration
 from emailproxy.cli.early_signals import EarlySignals
 from emailproxy.cli.exits import Exit, end
-from emailproxy.cli.loading import uncollected
 from emailproxy.console.installed import ConsoleMissingError, require_installed
+from emailproxy.uncollected import uncollected
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -97,7 +97,8 @@ def line_of(envelope: Envelope) -> str | None:
 def _words(envelope: Envelope) -> str | None:
     match envelope.message:
         case Snapshot() as told:
-            sessions, accounts = counted(len(told.sessions), "session"), counted(len(told.accounts), "account")
+            sessions = counted(len(told.sessions), "session")
+            accounts = counted(max(len(told.accounts), told.proxy.accounts), "account")
             return f"proxy {told.proxy.version}, process {told.proxy.pid}: {sessions}, {accounts}"
         case Proxy() as proxy:
             return f"proxy {'is stopping' if proxy.draining else 'is ready' if proxy.ready else 'is not ready'}"

@@ -13,17 +13,18 @@ from emailproxy.config.channel import Channel
 from emailproxy.config.console import CONSOLE_OPTIONS, read_channel
 from emailproxy.config.elsewhere import Elsewhere
 from emailproxy.config.errors import ConfigError
-from emailproxy.config.model import Account, Config, Fault, Server
+from emailproxy.config.model import Account, Config, Fault, Server, Settings
 from emailproxy.config.options import Findings, Option, Reader
 from emailproxy.config.servers import SERVER_OPTIONS, is_server, needs_managed_accounts, read_servers
 from emailproxy.config.settings import SETTINGS_OPTIONS, SETTINGS_SECTION, read_settings
 from emailproxy.config.syntax import Section, decode, parse
-from emailproxy.references.base import Reference
+from emailproxy.references.base import Reference, Use
 from emailproxy.references.sources import Sources
+from emailproxy.uncollected import uncollected
 
 __all__ = ["load", "load_channel", "section_names"]
 
-# Ten thousand accounts with their tokens are about 60 MB; a disk image by mistake must not fill the memory.
+# 50,000 accounts with their tokens, or 700,000 without; a disk image by mistake must not fill the memory.
 MAX_FILE_OCTETS: Final = 256 * 1024 * 1024
 
 
@@ -86,7 +87,8 @@ def section_names(path: Path) -> list[str]:
 
 def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     text, encoding_faults = _read(path)
-    syntax = parse(text, path)
+    with uncollected():
+        syntax = parse(text, path)
     findings = Findings(str(path), dict.fromkeys([*encoding_faults, *syntax.faults]))
     elsewhere = Elsewhere(sources, findings)
     sections = dict(syntax.sections)
@@ -96,6 +98,20 @@ def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     # Two kinds of sections at once, so that all that is read is read at the same time.
     used = [s for s in sections.values() if is_server(s.name) or _is_account(s.name, catch_all=catch_all)]
     sections |= elsewhere.followed(used, SERVER_OPTIONS | ACCOUNT_OPTIONS)
+    with uncollected():
+        return _understood(path, sections, settings, findings, elsewhere.uses, issuers)
+
+
+def _understood(
+    path: Path,
+    sections: Mapping[str, Section],
+    settings: Settings,
+    findings: Findings,
+    uses: tuple[Use, ...],
+    issuers: Issuers,
+) -> Config:
+    """What the sections say, when all references have been followed. Raises ConfigError."""
+    catch_all = settings.allow_catch_all_accounts
     servers = read_servers(sections, findings)
     accounts, templates = read_accounts(sections, catch_all=catch_all, findings=findings, issuers=issuers)
     if settings.seal_key is None and "seal_key" not in _given(sections):
@@ -106,11 +122,11 @@ def _load(path: Path, sources: Sources, issuers: Issuers) -> Config:
     if not accounts and not templates and not findings.faults:
         findings.warn(None, None, "there is no account, so nobody can log in", "add a section named by a mail address")
     if findings.faults:
-        raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
-    config = Config(path, servers, accounts, templates, settings, elsewhere.uses, tuple(findings.warnings))
+        raise ConfigError(findings.faults, findings.warnings, uses)
+    config = Config(path, servers, accounts, templates, settings, uses, tuple(findings.warnings))
     _check_default_accounts(config, findings)
     if findings.faults:
-        raise ConfigError(findings.faults, findings.warnings, elsewhere.uses)
+        raise ConfigError(findings.faults, findings.warnings, uses)
     return config
 
 

@@ -359,16 +359,16 @@ class Hub(Nobody):
         while True:
             await self._watched.wait()
             unread = self._scene.unread()
-            if not unread or self._look_ups <= 0:
+            if unread is None or self._look_ups <= 0:
                 await trio.sleep(PERIOD)
                 continue
             self._look_ups -= 1
             try:
-                await self._records.load(unread[0])
+                await self._records.load(unread)
             except StoreUnavailableError:
                 await trio.sleep(60 * PERIOD)
             except StoreError as error:
-                self._scene.unreadable(unread[0], str(error))
+                self._scene.unreadable(unread, str(error))
             self._dirty = True
             await trio.sleep(LOOK_UP_PAUSE)
 

@@ -74,6 +74,8 @@ class Proxy:
     """Unix time of the last reload."""
     addresses: tuple[str, ...]
     """Where this channel listens."""
+    accounts: int = 0
+    """How many there are in the configuration; of very many, a snapshot tells of some."""
 
 
 @dataclass(frozen=True, slots=True)

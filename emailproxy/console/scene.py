@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from emailproxy import __version__
@@ -28,6 +28,9 @@ from emailproxy.store.overview import Entry
 
 __all__ = ["Scene", "Sight", "session_message"]
 
+SHOWN: Final = 5_000
+"""Accounts that watchers are told of: a snapshot of them is a megabyte, and a look at them takes a few hundredths of a
+second, in which the proxy does nothing else."""
 USED_PERIOD: Final = 60.0
 """Seconds by which the last use that is shown may be old: else every login of an account would be news of it twice."""
 NOT_READ: Final = "its record has not been read since the proxy started"
@@ -119,6 +122,7 @@ class Scene:
             draining=self.draining,
             reloaded=self._sight.reloaded_at(),
             addresses=self.addresses,
+            accounts=len(self._sight.config().accounts),
         )
 
     def listeners(self) -> tuple[messages.Listener, ...]:
@@ -153,22 +157,38 @@ class Scene:
             deferred=status.deferred,
         )
 
-    def account_names(self) -> list[str]:
-        """The configured accounts, and those of catch-all templates that are known by now."""
-        return account_names(self._sight.config(), (name for name, held in self._read.items() if held is not None))
+    def shown(self) -> list[str]:
+        """The configured accounts, and those of catch-all templates that are known by now; sorted.
 
-    def unread(self) -> list[str]:
-        """The configured accounts whose records nobody has tried to read since the start."""
+        Of more than `SHOWN`, those that somebody has to do with: that wait for a person, that cannot be read, that were
+        used or read last. Whatever room is left goes to the first ones of the configuration.
+        """
         config, read = self._sight.config(), self._read
-        return [name for name in config.accounts if name not in read and name not in self._failures]
+        if len(config.accounts) + len(read) <= SHOWN:
+            return account_names(config, (name for name, held in read.items() if held is not None))
+        waiting = (each.account for each in self._sight.status().waiting)
+        latest = (name for name in reversed([*read]) if name in config.accounts or read[name] is not None)
+        wanted = chain(waiting, self._failures, latest, config.accounts)
+        found: dict[str, None] = {}
+        for name in wanted:
+            if len(found) >= SHOWN:
+                break
+            if name not in found and config.account(name) is not None:
+                found[name] = None
+        return sorted(found)
+
+    def unread(self) -> str | None:
+        """The first of the configured accounts whose records nobody has tried to read since the start."""
+        read, failures = self._read, self._failures
+        return next((name for name in self._sight.config().accounts if name not in read and name not in failures), None)
 
     def accounts(self) -> dict[str, messages.Account]:
-        """How the accounts stand, by name."""
+        """How the accounts stand that are shown, by name."""
         config = self._sight.config()
         waiting = {each.account: each for each in self._sight.status().waiting}
         now, where = self._now(), self._sight.records.address
         found: dict[str, messages.Account] = {}
-        for name in self.account_names():
+        for name in self.shown():
             account = config.account(name)
             if account is None:
                 continue

@@ -51,8 +51,12 @@ class RedirectAddress:
 def redirect_addresses(accounts: Iterable[Account]) -> list[RedirectAddress]:
     """The distinct addresses that the accounts' redirects arrive at; what cannot be one is said in the log."""
     paths: dict[tuple[str, int], set[str] | None] = {}
+    seen: set[tuple[str | None, str]] = set()
     for account in accounts:
         if account.permission_url is None or account.redirect_uri is None or account.oauth2_flow == "device":
+            continue
+        both = account.redirect_listen_address, account.redirect_uri
+        if both in seen:  # as nearly all of very many accounts
             continue
         forwarded = account.redirect_listen_address is not None
         where = _host_and_port(account.redirect_listen_address or account.redirect_uri, forwarded=forwarded)
@@ -64,7 +68,9 @@ def redirect_addresses(accounts: Iterable[Account]) -> list[RedirectAddress]:
                 foreign(account.name),
                 foreign(account.redirect_uri),
             )
-        elif forwarded:
+            continue  # and said of each account
+        seen.add(both)
+        if forwarded:
             paths[where] = None
         elif paths.setdefault(where, set()) is not None:
             paths[where] = (paths[where] or set()) | {urlsplit(account.redirect_uri).path or "/"}

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from emailproxy.config.model import Account
 from emailproxy.console import hub as hubs
 from emailproxy.console import messages
+from emailproxy.console import scene as scenes
 from emailproxy.console.hub import QUEUE, RING, Hub, TooManyWatchersError, Watch
 from emailproxy.console.messages import Envelope, Message, decode
 from emailproxy.console.scene import Scene, Sight
@@ -28,6 +29,7 @@ from emailproxy.status import Status
 from emailproxy.store.base import Record, StoreContentError, StoreUnavailableError
 from emailproxy.store.health import StoreHealth
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 from .stage import ACCOUNT, START, Stage, now, staged
 
@@ -429,6 +431,37 @@ async def test_accounts_come_and_go_with_a_reload(autojump_clock: PatientClock, 
     assert [each.reloaded is not None for each in of(envelopes, messages.Proxy)] == [True]  # type: ignore[union-attr]
 
 
+async def test_of_very_many_accounts_those_that_matter_are_shown(
+    autojump_clock: PatientClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(scenes, "SHOWN", 4)
+    accounts = [ACCOUNT.alike(f"{letter}@example.com") for letter in "abcdefgh"]
+    async with staged(tmp_path, *accounts) as stage:
+        stage.hub._look_ups = 0
+        stage.store.save("g@example.com", Record(refresh_token="gAAAA"), None)
+
+        def shown(envelopes: Sequence[Envelope]) -> list[str]:
+            return [each.name[0] for each in snapshot(envelopes).accounts]
+
+        with stage.hub.watch() as watch:
+            envelopes = await heard(watch)
+            assert shown(envelopes) == ["a", "b", "c", "d"]
+            assert snapshot(envelopes).proxy.accounts == 8
+            for each in ("g@example.com", "e@example.com", "nobody@example.org"):
+                await stage.records.load(each)
+            stage.scene.unreadable("f@example.com", "it is damaged")
+            stage.log_in(stage.open_session(), "e@example.com")
+            changes = await heard(watch, 2.0)
+        # Two are shown as they were before, and two of the file's first ones have made room.
+        assert [each.name[0] for each in of(changes, messages.Account)] == ["e", "f", "g"]  # type: ignore[union-attr]
+        assert {each.name[0] for each in of(changes, messages.AccountGone)} == {"b", "c", "d"}  # type: ignore[union-attr]
+        with stage.hub.watch() as watch:
+            assert shown(await heard(watch)) == ["a", "e", "f", "g"]
+        stage.consents.begin(accounts[7], Question("https://provider.test/?state=s", "s"), reason="no token yet")
+        with stage.hub.watch() as watch:
+            assert shown(await heard(watch)) == ["e", "f", "g", "h"]
+
+
 async def test_a_use_is_shown_at_most_once_a_minute(autojump_clock: PatientClock, tmp_path: Path) -> None:
     async with staged(tmp_path, ACCOUNT) as stage:
         session = stage.open_session()
@@ -496,7 +529,7 @@ async def test_warnings_are_heard_from_every_thread(
                 thread = threading.Thread(target=log.warning, args=("%s is late", "it"))
                 thread.start()
                 thread.join()
-                with trio.fail_after(5):
+                with trio.fail_after(HANG):
                     text = await anext(watch)
                 notices = of([decode(text)], messages.Notice)
             else:

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { apply, count, empty, MAX_NOTICES, MINUTES, minutes } from '../../../emailproxy/console/page/app/model.js';
+import { allAccounts, apply, count, empty, MAX_NOTICES, MINUTES, minutes } from '../../../emailproxy/console/page/app/model.js';
 
 const session = (id, more = {}) => ({ id, listener: 'IMAP-1', protocol: 'IMAP', client: '10.0.0.1', account: null, opened: 1, logged_in: null, up: 0, down: 0, ...more });
 const snapshot = (more = {}) => ({
@@ -20,6 +20,13 @@ test('a snapshot replaces what was known', () => {
   apply(state, snapshot({ sessions: [session('b')] }));
   assert.deepEqual([...state.sessions.keys()], ['b']);
   assert.equal(state.accounts.size, 0);
+});
+
+test('of very many accounts some are told of, and all are counted', () => {
+  const state = filled({ proxy: { version: '1', accounts: 100000 }, accounts: [{ name: 'x' }] });
+  assert.equal(allAccounts(state), 100000);
+  assert.equal(allAccounts(filled({ accounts: [{ name: 'x' }, { name: 'y' }] })), 2);
+  assert.equal(allAccounts(empty()), 0);
 });
 
 test('a session opens, logs in, carries and closes', () => {

@@ -45,6 +45,9 @@ export function apply(state, message, here = Date.now() / 1000) {
 /** The proxy's time now, by our clock and the difference that the last message showed. */
 export const now = (state) => Date.now() / 1000 + state.offset;
 
+/** How many accounts there are: of very many, the proxy tells of some. */
+export const allAccounts = (state) => Math.max(state.accounts.size, state.proxy?.accounts ?? 0);
+
 const byId = (list, key = 'id') => new Map((list ?? []).map((entry) => [entry[key], entry]));
 
 const TYPES = {

@@ -2,7 +2,7 @@
 
 import { h, mark, say } from './dom.js';
 import { Rows } from './list.js';
-import { now } from './model.js';
+import { allAccounts, now } from './model.js';
 import { matches, sorted, steady, words } from './order.js';
 import { button, column, iconButton, nothing, pill, searchBox, showSort } from './parts.js';
 
@@ -82,7 +82,8 @@ export function accounts(page) {
     table.hidden = ids.length === 0;
     empty.hidden = state.accounts.size > 0;
     unfound.hidden = state.accounts.size === 0 || ids.length > 0;
-    say(count, wanted.length > 0 || only ? t('accounts.found', { n: ids.length, all: format.count(state.accounts.size) }) : t('accounts.count', { n: state.accounts.size }));
+    const all = allAccounts(state);
+    say(count, wanted.length > 0 || only || all > state.accounts.size ? t('accounts.found', { n: ids.length, all: format.count(all) }) : t('accounts.count', { n: all }));
     rows.set(ids);
   }
 

@@ -5,7 +5,7 @@ import { chart } from './bars.js';
 import { h, keyed, mark, put, say } from './dom.js';
 import { icon } from './icons.js';
 import { listenersCard } from './listeners.js';
-import { minutes, now } from './model.js';
+import { allAccounts, minutes, now } from './model.js';
 import { notices } from './notices.js';
 import { button, card, pill } from './parts.js';
 import { sparkline } from './sparkline.js';
@@ -103,7 +103,7 @@ export function overview(page) {
   function showAccounts() {
     let needing = 0;
     for (const account of state.accounts.values()) if (account.state === 'needs_consent') needing += 1;
-    tiles.accounts.show(format.count(state.accounts.size), needing > 0 ? t('tile.accounts.needing', { n: needing }) : t(state.accounts.size > 0 ? 'tile.accounts.good' : 'accounts.none'), needing > 0 ? 'bad' : null);
+    tiles.accounts.show(format.count(allAccounts(state)), needing > 0 ? t('tile.accounts.needing', { n: needing }) : t(state.accounts.size > 0 ? 'tile.accounts.good' : 'accounts.none'), needing > 0 ? 'bad' : null);
   }
 
   return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from emailproxy.cli.loading import uncollected
+from emailproxy.uncollected import uncollected
 
 
 def test_collected_again_afterwards() -> None:
