@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import resource
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,9 +18,10 @@ from benchmarks.client import Row
 from benchmarks.figures import Result
 from benchmarks.measure import cpu_seconds, resident_kib
 from benchmarks.peers import ours
-from benchmarks.processes import START_LIMIT, CannotStartError, inherited
+from benchmarks.processes import CannotStartError, inherited
 from benchmarks.rounds import Progress, paired
 from benchmarks.setting import Setting, Tables, scaled
+from benchmarks.wire import Wire
 
 SDKS = ("aws", "azure", "gcp")
 WHEN = ("until it listens", "after that")
@@ -40,10 +40,8 @@ Begin = Callable[[Path], AbstractContextManager["Begun"]]
 class Begun:
     """What has started: a process that runs and listens, or one that has ended and the CPU seconds that it took."""
 
-    pid: int | None = None
+    row: Row | None = None
     cpu: float | None = None
-    port: int = 0
-    """Where it says the first words of IMAP without TLS; 0: nowhere."""
 
 
 def measure(setting: Setting) -> Tables:
@@ -60,14 +58,14 @@ def measure(setting: Setting) -> Tables:
             begun = time.perf_counter()
             with things[row.name](folder) as started:
                 result.add("ms to listening", (time.perf_counter() - begun) * 1000)
-                used = started.cpu if started.pid is None else cpu_seconds(started.pid)
-                result.add("CPU ms to listening", scaled(used, 1000))
-                if started.pid is not None:
-                    result.add("MiB RSS then", resident_kib(started.pid) / 1024)
-                if started.pid is not None and started.port:
-                    _greeting(started.port)
-                    result.add("ms to the first greeting", (time.perf_counter() - begun) * 1000)
-                    result.add("CPU ms to the first greeting", scaled(cpu_seconds(started.pid), 1000))
+                if started.row is None or started.row.pid is None:
+                    result.add("CPU ms to listening", scaled(started.cpu, 1000))
+                    return
+                result.add("CPU ms to listening", cpu_seconds(started.row.pid) * 1000)
+                greeted(started.row)
+                result.add("ms to the first greeting", (time.perf_counter() - begun) * 1000)
+                result.add("CPU ms to the first greeting", cpu_seconds(started.row.pid) * 1000)
+                result.add("MiB RSS then", resident_kib(started.row.pid) / 1024)
 
         results = paired("startup", rows, setting.sizes.starts, work)
     for name, why in missing.items():
@@ -78,11 +76,10 @@ def measure(setting: Setting) -> Tables:
     yield "Imports of a start, by module, without those that it imports, milliseconds", modules
 
 
-def _greeting(port: int) -> None:
-    """Wait as a mail client would that came as soon as somebody listened."""
-    with socket.create_connection(("127.0.0.1", port), timeout=START_LIMIT) as client:
-        if not client.recv(1):
-            raise RuntimeError("it listened, and did not serve")
+def greeted(row: Row) -> None:
+    """Wait for the greeting of a client that connects now: who listens may have much to load before it answers."""
+    with Wire(row.host, row.port) as client:
+        client.line()
 
 
 def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Begin], dict[str, str]]:
@@ -111,7 +108,7 @@ def _peer(setting: Setting, name: str) -> Begin:
     def begin(folder: Path) -> Generator[Begun]:
         place = setting.place.within(folder)
         with peers.PEERS[name].start(setting.upstream, place) as row:
-            yield Begun(row.pid, port=row.port)
+            yield Begun(row)
 
     return begin
 
@@ -123,7 +120,7 @@ def _ours(setting: Setting, store: stores.Place | None = None) -> Begin:
         words = [*ours.command(place), *(["--cache-store", store.address or ""] if store else [])]
         variables = store.variables if store else {}
         with ours.run("emailproxy", words, setting.upstream, place, variables=variables, served=False) as row:
-            yield Begun(row.pid, port=row.port)
+            yield Begun(row)
 
     return begin
 

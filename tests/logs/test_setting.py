@@ -108,10 +108,10 @@ def test_nobody_is_there(target: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_syslog_gets_text_or_json(tmp_path: Path, json_lines: bool) -> None:
+def test_syslog_gets_text_or_json(brief_path: Path, json_lines: bool) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(str(tmp_path / "log"))
-        set_up(level="info", json_lines=json_lines, target=f"syslog:{tmp_path}/log", content=False)
+        daemon.bind(str(brief_path / "log"))
+        set_up(level="info", json_lines=json_lines, target=f"syslog:{brief_path}/log", content=False)
         logging.getLogger("emailproxy.session").info("hello", extra={"account": "u@example.com"})
         said = daemon.recv(4096).decode().partition(": ")[2]
     assert (json.loads(said)["account"] == "u@example.com") if json_lines else (said == "hello")
