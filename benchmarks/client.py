@@ -55,6 +55,8 @@ class Row:
     """What a client of ``imaps`` trusts."""
     most: int | None = None
     """The most sessions that are asked of it; None: any number."""
+    holds: int | None = None
+    """The most sessions that it takes by its own reckoning; None: as many as its files allow."""
 
     def port_of(self, protocol: str) -> int | None:
         """Where it serves `protocol`; None: it does not."""

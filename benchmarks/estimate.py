@@ -24,7 +24,7 @@ KEY = 0.25
 """Deriving a key from a password, once."""
 PROXY = 0.7
 """From the start of a proxy until it listens."""
-RECORD = 0.0002
+RECORD = 0.00004
 """Reading the configuration of an account."""
 STARTED = 1.0
 """Starting and stopping something, in the mode that measures it."""

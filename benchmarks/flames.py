@@ -18,7 +18,8 @@ from pathlib import Path
 
 from benchmarks.client import PROTOCOLS, Protocol, Row
 from benchmarks.figures import Result
-from benchmarks.measure import process_tree
+from benchmarks.flamegraph import drawn
+from benchmarks.measure import ended, process_tree
 from benchmarks.modes import idle, logins, mixed, relay
 from benchmarks.peers import ours
 from benchmarks.peers.base import found
@@ -38,6 +39,19 @@ CROWD = 1000
 """idle: sessions that come while it looks."""
 MINUTES = 0.25
 """mixed: how much of a day it looks at."""
+FORM = ("--format", "raw", "--function")
+"""Stacks, which `benchmarks.flamegraph` draws: the profiler's own picture shows nothing but addresses for half of C."""
+TITLES = {
+    "relay-down": "relay, down, one session",
+    "relay-up": "relay, up, one session",
+    "relay-many-sessions": "relay, many sessions",
+    "logins-imap": "repeated IMAP logins",
+    "logins-pop3": "repeated POP3 logins",
+    "logins-smtp": "repeated SMTP logins",
+    "idle-growth": "sessions that come, idle and leave",
+    "mixed": "an office's day",
+    "startup": "from the start until it listens, and the stop",
+}
 MISSING = "py-spy is not installed: pip install py-spy, or the dependency group profile"
 
 Scenario = Callable[[Setting, Row], None]
@@ -88,8 +102,8 @@ def of(mode: str, setting: Setting, output: Path) -> Iterator[Drawn]:
         yield Drawn(mode, None, MISSING if program is None else "ours is not among the rows")
         return
     for name in names:
-        file = output.resolve() / f"flame-{name}.svg"
-        file.unlink(missing_ok=True)
+        picture = output.resolve() / f"flame-{name}.svg"
+        file = setting.place.folder / f"flame-{name}.txt"
         try:
             if name == "startup":
                 _start(program, setting, file)
@@ -99,7 +113,11 @@ def of(mode: str, setting: Setting, output: Path) -> Iterator[Drawn]:
         except FAILURES as error:
             yield Drawn(name, None, f"{type(error).__name__}: {error}")
         else:
-            yield Drawn(name, file) if file.exists() else Drawn(name, None, "the profiler saw nothing")
+            if not (file.exists() and (seen := file.read_text()).strip()):
+                yield Drawn(name, None, "the profiler saw nothing")
+                continue
+            picture.write_text(drawn(f"emailproxy, {TITLES[name]}", seen))
+            yield Drawn(name, picture)
 
 
 @contextlib.contextmanager
@@ -128,7 +146,7 @@ def _attached(
     program: str, pid: int, file: Path, setting: Setting, *options: str
 ) -> tuple[subprocess.Popen[bytes] | None, str]:
     log = setting.place.folder / "py-spy.log"
-    command = [program, "record", "--pid", str(pid), "--output", str(file), "--rate", str(RATE), "--function", *options]
+    command = [program, "record", "--pid", str(pid), "--output", str(file), *FORM, "--rate", str(RATE), *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
             setting.place.pins.command(command, row=False), stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -150,13 +168,13 @@ def _start(program: str, setting: Setting, file: Path) -> None:
     folder = setting.place.folder / "flame-startup"
     folder.mkdir(exist_ok=True)
     place = setting.place.within(folder)
-    words = [program, "record", "--output", str(file), "--rate", str(START_RATE), "--function", "--"]
+    words = [program, "record", "--output", str(file), *FORM, "--rate", str(START_RATE), "--"]
     with ours.run("emailproxy", [*words, *ours.command(place)], setting.upstream, place) as row:
         assert row.pid is not None
         for child in process_tree(row.pid)[1:]:
             os.kill(child, signal.SIGTERM)
         deadline = time.monotonic() + LIMIT
-        while not file.exists() and time.monotonic() < deadline:
+        while not ended(row.pid) and time.monotonic() < deadline:
             time.sleep(0.01)
 
 

@@ -19,6 +19,14 @@ def process_tree(pid: int) -> list[int]:
     return found
 
 
+def ended(pid: int) -> bool:
+    """Whether a process has ended, even if its parent has not asked for its status yet."""
+    try:
+        return _stat(pid)[2] == "Z"
+    except OSError:
+        return True
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time, user and system, of a process with its living descendants and the dead ones it has waited for."""
     return sum(_own_cpu_seconds(member) + _dead_children(member) for member in process_tree(pid))

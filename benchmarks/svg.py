@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,10 +17,10 @@ FONT = 'font-family="system-ui, sans-serif" font-size="13"'
 # own ground, so that it does not matter what the page around it looks like.
 STYLE = (
     ".ground{fill:#fff}.text{fill:#222}.faint{fill:#666}.axis{stroke:#bbb}.whisker{stroke:#222}.cut{stroke:#fff;stroke-width:3}"
-    ".c0{--c:#0b6e4f}.c1{--c:#d17a00}.c2{--c:#3d6fb6}.c3{--c:#8a4fa3}.c4{--c:#b03a48}.c5{--c:#777}"
+    ".c0{--c:#0b6e4f}.c1{--c:#d17a00}.c2{--c:#3d6fb6}.c3{--c:#8a4fa3}.c4{--c:#b03a48}.c5{--c:#777}.c6{--c:#9fb3ad}"
     ".bar{fill:var(--c)}.line{stroke:var(--c);fill:none;stroke-width:2}"
     "@media(prefers-color-scheme:dark){.ground{fill:#16181b}.text{fill:#eee}.faint{fill:#aaa}.axis{stroke:#555}"
-    ".whisker{stroke:#eee}.cut{stroke:#16181b}.c0{--c:#35c491}.c1{--c:#f0a63c}.c2{--c:#7aa8ec}.c3{--c:#c18be0}.c4{--c:#ee7a86}.c5{--c:#aaa}}"
+    ".whisker{stroke:#eee}.cut{stroke:#16181b}.c0{--c:#35c491}.c1{--c:#f0a63c}.c2{--c:#7aa8ec}.c3{--c:#c18be0}.c4{--c:#ee7a86}.c5{--c:#aaa}.c6{--c:#5f7a72}}"
 )
 COLOURS = 6
 FEW = 8
@@ -29,7 +28,7 @@ FEW = 8
 KNOWN = ("emailproxy", "stunnel", "nginx", "haproxy", "dovecot", "classic")
 """Who has the same colour in every picture; the others have that of their place."""
 FAR = 6.0
-"""A bar of more than so many times the middle one is cut, with a mark: else nobody could tell the others apart."""
+"""A bar of so many times the next shorter one is cut, with a mark: else nobody could tell the others apart."""
 SPAN = 20.0
 """Values that are farther apart than this are drawn on a logarithmic axis."""
 
@@ -43,8 +42,11 @@ class Bar:
     spread: float | None = None
 
 
-def _colour(name: str, index: int) -> str:
-    return f"c{KNOWN.index(name) if name in KNOWN else index % COLOURS}"
+def _colour(name: str, index: int, *, alone: bool = True) -> str:
+    """A known row's own; that of its place for one of several that are unknown and `alone`; else a plain one."""
+    if name in KNOWN:
+        return f"c{KNOWN.index(name)}"
+    return f"c{index % COLOURS}" if alone else "c6"
 
 
 def _sheet(title: str, height: float, body: Sequence[str]) -> str:
@@ -58,7 +60,7 @@ def _sheet(title: str, height: float, body: Sequence[str]) -> str:
     )
 
 
-def bars(title: str, panels: Mapping[str, Sequence[Bar]], foot: str = "") -> str:
+def bars(title: str, panels: Mapping[str, Sequence[Bar]], foot: Sequence[str] = ()) -> str:
     """A panel for each figure, a bar for each row; each panel has a scale of its own, which begins at zero."""
     body: list[str] = []
     left, right, step = 130, WIDTH - 130, 24
@@ -66,27 +68,37 @@ def bars(title: str, panels: Mapping[str, Sequence[Bar]], foot: str = "") -> str
     for figure, row in panels.items():
         body.append(f'<text class="faint" x="20" y="{top + 14:.0f}">{escape(figure)}</text>')
         top += 24
-        far = FAR * statistics.median(bar.value for bar in row) if len(row) > 2 else math.inf
-        ends = [bar.value + (bar.spread or 0) for bar in row]
-        within = [end for bar, end in zip(row, ends, strict=True) if bar.value <= far or far <= 0]
+        most = _most([bar.value for bar in row])
+        within = [bar.value + (bar.spread or 0) for bar in row if bar.value <= most]
         largest = max(within, default=0) or 1
+        alone = all(bar.name not in KNOWN for bar in row)
         # The cut bars end to the right of all others.
         unit = (right - left) / (largest * (1.15 if len(within) < len(row) else 1))
         for index, bar in enumerate(row):
-            body += _bar(bar, index, left, top, step, unit if bar.value <= far or far <= 0 else None, right)
+            colour = _colour(bar.name, index, alone=alone)
+            body += _bar(bar, colour, left, top, step, unit if bar.value <= most else None, right)
             top += step
         top += 12
-    if foot:
-        body.append(f'<text class="faint" x="20" y="{top + 6:.0f}" font-size="11">{escape(foot)}</text>')
-        top += 18
+    for line in foot:
+        body.append(f'<text class="faint" x="20" y="{top + 6:.0f}" font-size="11">{escape(line)}</text>')
+        top += 16
     return _sheet(title, top + 8, body)
 
 
-def _bar(bar: Bar, index: int, left: float, top: float, step: float, unit: float | None, right: float) -> list[str]:
+def _most(values: Sequence[float]) -> float:
+    """The longest bar that is not cut: what comes before a leap in the longer half."""
+    ordered = sorted(values)
+    for index in range(len(ordered) // 2, len(ordered)):
+        if index and ordered[index] > FAR * ordered[index - 1] > 0:
+            return ordered[index - 1]
+    return ordered[-1] if ordered else 0.0
+
+
+def _bar(bar: Bar, colour: str, left: float, top: float, step: float, unit: float | None, right: float) -> list[str]:
     """One bar with name and value; without a unit it is cut at the right end."""
     width = right - left if unit is None else max(0.0, bar.value) * unit
     middle, height = top + step / 2 - 3, step - 6
-    colour, length = _colour(bar.name, index), max(width, 1)
+    length = max(width, 1)
     body = [
         f'<text class="text" x="{left - 10}" y="{middle + 4.5:.1f}" text-anchor="end">{escape(bar.name)}</text>',
         f'<rect class="bar {colour}" x="{left}" y="{top:.1f}" width="{length:.1f}" height="{height}" rx="2"/>',

@@ -50,10 +50,11 @@ class PatientClock(trio.abc.Clock, trio.abc.Instrument):
         if deadline == float("inf") or (self.minds_threads and trio.testing.active_thread_count()):
             self._quiet = False
             return UNTIL_WOKEN
-        if not self._quiet and (_sockets_are_waited_for() or GLOBAL_RUN_CONTEXT.runner.waiting_for_idle):
-            # Those who wait until all tasks are blocked go first, and hear of it at once.
+        if not self._quiet:
             self._quiet = True
-            return GLANCE
+            # Those who wait until all tasks are blocked go first, and hear of it at once if there is a time to wait.
+            glances = _sockets_are_waited_for() or GLOBAL_RUN_CONTEXT.runner.waiting_for_idle
+            return GLANCE if glances else 0
         self._now, self._quiet = deadline, False
         return 0
 

@@ -25,6 +25,7 @@ from emailproxy.status import Presence, read_status
 from emailproxy.store.base import StoreAddressError
 from emailproxy.systemd import ServiceManager
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
+from tests.patience import HANG, eventually
 
 from .conftest import FreePort
 from .console.served import watching
@@ -86,7 +87,7 @@ class Client:
     async def command(self, text: str) -> str:
         tag = text.split(maxsplit=1)[0]
         await self.stream.send_all(text.encode() + b"\r\n")
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             while not (line := await self.line()).startswith(tag):
                 pass
         return line
@@ -94,7 +95,7 @@ class Client:
 
 async def greeted_with(port: int, capability: str) -> str:
     """The first greeting that names `capability`, which the upstream is asked for in the background."""
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         while True:
             client = Client(await trio.open_tcp_stream("127.0.0.1", port))
             greeting = await client.line()
@@ -192,9 +193,7 @@ async def test_the_audience_hears_of_everything_in_its_order(
         assert len(await proxy.reload()) >= 1
         was_draining = proxy.draining
         await client.stream.aclose()
-        with trio.fail_after(5):
-            while proxy.sessions:
-                await trio.sleep(0.001)
+        await eventually(lambda: not proxy.sessions)
     assert (was_draining, proxy.draining) == (False, True)
     name, bound = f"IMAP-{port}", ("bound", f"IMAP-{port}", [("127.0.0.1", port)])
     first = [each for each in audience.heard if each[1:2] == ("00000001",)]
@@ -297,7 +296,7 @@ async def test_a_drain_lets_sessions_finish_then_says_goodbye(
         with pytest.raises(OSError, match="failed"):
             await trio.open_tcp_stream("127.0.0.1", port)
         assert (await relayed.command("b NOOP")).startswith("b OK")
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             assert (await relayed.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
             assert await relayed.stream.receive_some() == b""
@@ -319,7 +318,7 @@ async def test_who_has_not_logged_in_does_not_hold_the_drain(
         relayed, waiting = await Client.connect(port), await Client.connect(port)
         assert (await relayed.command(f"a LOGIN {USER} secret")).startswith("a OK")
         proxy.stop()
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             assert (await waiting.line()).startswith("* BYE [UNAVAILABLE] Shutting down")
         assert (await relayed.command("b NOOP")).startswith("b OK")
         await relayed.stream.aclose()
@@ -336,9 +335,7 @@ async def test_a_drain_ends_with_the_last_session(tmp_path: Path, provider: Prov
         proxy.stop()
         await trio.testing.wait_all_tasks_blocked()
         await client.stream.aclose()
-        with trio.fail_after(5):
-            while nursery.child_tasks:
-                await trio.sleep(0.01)
+        await eventually(lambda: not nursery.child_tasks)
 
 
 async def test_every_listener_failing_is_an_error_and_one_of_two_is_not(
@@ -383,7 +380,7 @@ async def test_it_says_how_it_is_doing_while_it_runs(
     path.write_text(QUIET + section(port, provider) + account(provider))
     with caplog.at_level(logging.INFO):
         async with running(path):
-            with trio.fail_after(5):
+            with trio.fail_after(HANG):
                 while (status := read_status(path).status) is None or not status.ready:
                     await trio.sleep(0.02)
             assert status.store == f"file:{path}"
@@ -447,15 +444,11 @@ async def test_a_changed_file_is_read_again_and_the_proxys_own_writes_are_not(
     async with running(path) as proxy:
         client = await Client.connect(port)
         assert (await client.command(f"a LOGIN {USER} secret")).startswith("a OK")
-        with trio.fail_after(10):
-            while "access_token" not in path.read_text():
-                await trio.sleep(0.02)
+        await eventually(lambda: "access_token" in path.read_text())
         await trio.sleep(0.3)  # a look at what was written takes a twentieth of that
         assert "reloaded" not in caplog.text
         path.write_text(path.read_text().replace(f"[IMAP-{port}]", f"[IMAP-{another}]"))
-        with trio.fail_after(10):
-            while [bound for _, _, bound in proxy.addresses] != [another]:
-                await trio.sleep(0.02)
+        await eventually(lambda: [bound for _, _, bound in proxy.addresses] == [another])
         assert (await client.command("b NOOP")).startswith("b OK")
         await client.stream.aclose()
     assert f"{path} has changed: reloading" in caplog.text
@@ -479,10 +472,10 @@ async def test_metrics_and_health_of_a_running_proxy(tmp_path: Path, provider: P
     options = f"[emailproxy]\nconsole_listen = off\nmetrics_listen = 127.0.0.1:{operations}\n"
     path.write_text(options + section(port, provider) + account(provider))
     url = f"http://127.0.0.1:{operations}"
-    async with running(path) as proxy, httpx2.AsyncClient(base_url=url) as client:
+    async with running(path) as proxy, httpx2.AsyncClient(base_url=url, timeout=HANG) as client:
         mail = await Client.connect(port)
         assert (await mail.command(f"a LOGIN {USER} secret")).startswith("a OK")
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             while (answer := await client.get("/readyz")).status_code != 200:
                 await trio.sleep(0.02)
         assert answer.json()["checks"]["listeners"]["reason"] == "1 of 1 are bound"
@@ -523,9 +516,7 @@ async def test_the_console_shows_a_session_and_stays_to_the_end(
                     heard.append(message)
 
     async def until(kind: type[Message], number: int = 1) -> None:
-        with trio.fail_after(20):
-            while sum(isinstance(each, kind) for each in heard) < number:
-                await trio.sleep(0.005)
+        await eventually(lambda: sum(isinstance(each, kind) for each in heard) >= number)
 
     async with trio.open_nursery() as nursery, running(path) as proxy:
         await nursery.start(watch)
@@ -563,10 +554,8 @@ async def test_a_sign_in_ends_at_the_console_instead_of_a_listener_of_its_own(
             for name, redirect in (("ada", console), ("bob", elsewhere))
         )
     )
-    async with running(path), httpx2.AsyncClient() as browser:
-        with trio.fail_after(10):
-            while f"redirects are received at http://localhost:{elsewhere}" not in caplog.text:
-                await trio.sleep(0.005)
+    async with running(path), httpx2.AsyncClient(timeout=HANG) as browser:
+        await eventually(lambda: f"redirects are received at http://localhost:{elsewhere}" in caplog.text)
         assert f"redirects are received at http://localhost:{console}" not in caplog.text
         answer = await browser.get(f"http://localhost:{console}/end?code=x&state=foreign")
         assert "Nothing is waiting for this sign-in" in answer.text

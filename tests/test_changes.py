@@ -15,6 +15,7 @@ from emailproxy.changes import Changes, watched
 from emailproxy.config import Config, MailProtocol, Server, Settings
 from emailproxy.config.model import ReloadOnChange
 from emailproxy.references.base import Reference, Use
+from tests.patience import HANG
 
 EVERYTHING, CERTIFICATES, NOTHING = ReloadOnChange.EVERYTHING, ReloadOnChange.CERTIFICATES, ReloadOnChange.NOTHING
 
@@ -48,7 +49,7 @@ class Proxy:
         news.set()
 
     async def until(self, *asked: str) -> None:
-        with trio.fail_after(10):
+        with trio.fail_after(HANG):
             while self.asked != list(asked):
                 assert len(self.asked) < len(asked), self.asked
                 await self._news.wait()

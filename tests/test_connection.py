@@ -15,6 +15,7 @@ import trio
 import trustme
 
 from emailproxy.connection import MAX_UNREAD, SCRATCH_SIZE, TURNS, Connection, Scratch
+from tests.patience import HANG
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ async def test_data_before_the_end_comes_first(contexts: tuple[ssl.SSLContext, s
     async with secured(contexts) as (left, right):
         await left.send(b"last words")
         left.shut_down_sending()
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             assert await right.receive() == b"last words"
             assert await right.receive() == b""
 

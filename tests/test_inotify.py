@@ -12,6 +12,7 @@ import trio
 from emailproxy import inotify
 from emailproxy.inotify import places, watching
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 
 def write(path: Path) -> None:
@@ -33,13 +34,13 @@ def remove_and_write(path: Path) -> None:
 async def test_each_way_to_change_a_file(tmp_path: Path, change: Callable[[Path], None]) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with watching([path]) as watch, trio.fail_after(5):
+    with watching([path]) as watch, trio.fail_after(HANG):
         change(path)
         await watch.changed()
 
 
 async def test_a_file_that_comes_later(tmp_path: Path) -> None:
-    with watching([tmp_path / "file"]) as watch, trio.fail_after(5):
+    with watching([tmp_path / "file"]) as watch, trio.fail_after(HANG):
         write(tmp_path / "file")
         await watch.changed()
 
@@ -51,7 +52,7 @@ async def test_certbot_replaces_a_link(tmp_path: Path) -> None:
     for number in (1, 2):
         (archive / f"cert{number}.pem").write_text(str(number))
     (live / "cert.pem").symlink_to("../archive/cert1.pem")
-    with watching([live / "cert.pem"]) as watch, trio.fail_after(5):
+    with watching([live / "cert.pem"]) as watch, trio.fail_after(HANG):
         (live / "new").symlink_to("../archive/cert2.pem")
         (live / "new").replace(live / "cert.pem")
         await watch.changed()
@@ -63,7 +64,7 @@ async def test_kubernetes_replaces_a_folder(tmp_path: Path) -> None:
         (tmp_path / f"..v{number}" / "tls.crt").write_text(str(number))
     (tmp_path / "..data").symlink_to("..v1")
     (tmp_path / "tls.crt").symlink_to("..data/tls.crt")
-    with watching([tmp_path / "tls.crt"]) as watch, trio.fail_after(5):
+    with watching([tmp_path / "tls.crt"]) as watch, trio.fail_after(HANG):
         (tmp_path / "..tmp").symlink_to("..v2")
         (tmp_path / "..tmp").replace(tmp_path / "..data")
         await watch.changed()
@@ -87,7 +88,7 @@ async def test_other_files_of_the_folder_do_not_wake_us(tmp_path: Path) -> None:
                 await trio.testing.wait_all_tasks_blocked()
             assert not woken.is_set()
             write(path)
-            with trio.fail_after(5):
+            with trio.fail_after(HANG):
                 await woken.wait()
 
 

@@ -12,6 +12,7 @@ import trio
 from emailproxy import introduction as module
 from emailproxy.introduction import is_trusted
 from emailproxy.listener import Listener
+from tests.patience import eventually
 
 from .test_listener import SERVER, listening
 
@@ -64,9 +65,7 @@ async def test_a_health_check_is_the_balancers_own(caplog: pytest.LogCaptureFixt
         await stream.aclose()
         bare = await trio.open_tcp_stream(*listener.addresses[0])
         await bare.aclose()  # only looks whether the port is open
-        with trio.fail_after(5):
-            while listener.sessions or listener._unknown:
-                await trio.sleep(0.001)
+        await eventually(lambda: not (listener.sessions or listener._unknown))
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING], "it is nothing special"
 
 
@@ -97,9 +96,7 @@ async def test_strangers_may_not_introduce_anybody(caplog: pytest.LogCaptureFixt
 async def test_those_who_have_not_said_count(monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening(BALANCED, max_connections=2) as listener:
         silent = [await trio.open_tcp_stream(*listener.addresses[0]) for _ in range(2)]
-        with trio.fail_after(5):
-            while listener._unknown < 2:
-                await trio.sleep(0.001)
+        await eventually(lambda: listener._unknown >= 2)
         stream, words = await connect(listener, CLIENT)
         assert words.startswith(b"* BYE [LIMIT]")
         for each in (*silent, stream):

@@ -16,6 +16,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from emailproxy.lookout import BATCH, Lookout
 from emailproxy.readiness import Next
+from tests.patience import HANG
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no epoll here")
 
@@ -70,7 +71,7 @@ def open_files() -> int:
 async def test_more_relays_than_one_batch(lookout: Lookout) -> None:
     pairs = [pair() for _ in range(3 * BATCH)]
     readers = [Reader(near, enough=2) for _, near in pairs]
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             before = open_files()
             for reader in readers:
@@ -92,7 +93,7 @@ async def test_one_that_never_stops_leaves_the_others_their_turns(lookout: Looko
     for busy, _ in pairs:
         busy.send(bytes(100))
     reader = Reader(near)
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             for _, other in pairs:
                 nursery.start_soon(attend, lookout, Reader(other, enough=90))
@@ -120,7 +121,7 @@ async def test_a_number_that_is_used_again_wakes_its_new_owner_only(lookout: Loo
         await attend(lookout, before)
     after.sock = taking_over(near, other)
     far_other.send(b"x")
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         await attend(lookout, after)
     assert (before.read, after.read) == ([], [b"x"])
     for sock in (far, far_other, after.sock):
@@ -133,7 +134,7 @@ async def test_a_socket_that_was_closed_too_early_harms_nobody(lookout: Lookout)
     early = lookout.open()
     early.watch(near.fileno(), readable=True, writable=False)
     reader = Reader(taking_over(near, other))
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(attend, lookout, reader)
             await wait_all_tasks_blocked()
@@ -164,7 +165,7 @@ async def test_ceasing_to_await_a_socket_of_the_same_batch(lookout: Lookout) -> 
         await wait_all_tasks_blocked()
         far.send(b"x")
         far_other.send(b"x")
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             while len(reader.read) < 3:
                 await trio.lowlevel.checkpoint()
     assert len(set(reader.read)) == 1

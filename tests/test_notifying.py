@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -21,6 +21,7 @@ from emailproxy.notifying import Notifier
 from emailproxy.oauth.watching import Event, News
 from emailproxy.secret import Secret
 from tests.clocks import PatientClock
+from tests.patience import eventually
 
 NEWS = News(
     Event.NEEDS_CONSENT,
@@ -78,9 +79,7 @@ async def notifier(settings: Settings, hook: Hook | None = None) -> AsyncIterato
 
 
 async def appears(path: Path) -> str:
-    with trio.fail_after(20):
-        while not path.exists() or not path.read_text():
-            await trio.sleep(0.02)
+    await eventually(lambda: path.exists() and path.read_text())
     return path.read_text()
 
 
@@ -124,9 +123,7 @@ async def test_a_command_that_fails_is_a_line(
     hook = Hook(httpx2.Response(204))
     async with notifier(Settings(notify_command=command, notify_url=HOOK), hook) as n:
         n.tell(NEWS)
-        with trio.fail_after(20):
-            while not hook.bodies:  # whatever the command does, the next one is told
-                await trio.sleep(0.02)
+        await eventually(lambda: hook.bodies)  # whatever the command does, the next one is told
     assert said in caplog.text
     assert bool(said) is bool(caplog.messages)
     for secret in ("a-token-somebody-wrote-here", "state=abc", "ABCD"):
@@ -134,40 +131,33 @@ async def test_a_command_that_fails_is_a_line(
 
 
 async def test_a_command_without_end_is_killed_with_its_children(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mock_clock: trio.testing.MockClock
 ) -> None:
-    monkeypatch.setattr(module, "COMMAND_SECONDS", 1.5)
+    """Its time is over when it has begun: virtual time passes by hand only."""
     pids = tmp_path / "pids"
     program = (
         WRITE + "import os, signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-        "child = subprocess.Popen(['sleep', '60']); t.write_text(f'{os.getpid()} {child.pid}'); t.replace(p); "
-        "time.sleep(60)"
+        "child = subprocess.Popen(['sleep', '600']); t.write_text(f'{os.getpid()} {child.pid}'); t.replace(p); "
+        "time.sleep(600)"
     )
     hook = Hook(httpx2.Response(204))
-    began = time.monotonic()
     async with notifier(Settings(notify_command=python(program, str(pids)), notify_url=HOOK), hook) as n:
         n.tell(NEWS)
-        with trio.fail_after(20):
-            while not hook.bodies:
-                await trio.sleep(0.02)
-    assert time.monotonic() - began < 10
-    assert "did not end within 1.5 s and was killed" in caplog.text
-    for pid in (await appears(pids)).split():
-        await gone(int(pid))
+        begun = (await appears(pids)).split()
+        mock_clock.jump(module.COMMAND_SECONDS)
+        await eventually(lambda: hook.bodies)
+    assert "did not end within 30 s and was killed" in caplog.text
+    for pid in begun:
+        await eventually(partial(is_gone, int(pid)))
 
 
-async def gone(pid: int) -> None:
-    """Wait until a process has ended; a killed orphan may stay in the table until somebody asks for it."""
-    with trio.fail_after(10):
-        while True:
-            try:
-                os.kill(pid, 0)
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except (ProcessLookupError, FileNotFoundError):
-                return
-            if state == "Z":
-                return
-            await trio.sleep(0.02)
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; a killed orphan may stay in the table until somebody asks for it."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return True
 
 
 async def test_a_web_hook() -> None:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ import pytest
 import trio
 
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, ProviderOptions, open_provider
+from tests.patience import HANG, eventually
 
 from .conftest import FreePort
 
@@ -30,7 +31,8 @@ IDLERS, READERS, SENDERS = 100, 60, 40
 RELOADS = 100
 BULK = 100_000
 """Octets of the message that readers fetch: several records of TLS, several turns of the relay."""
-GRACE, DRAIN = 1.0, 50.0
+GRACE, DRAIN = 1.0, 600.0
+"""The drain's limit is far longer than a test may take: that it ends at all shows that it did not wait for it."""
 PAUSE = 1.5
 """Seconds within a message: a session with nothing under way is sent away after one."""
 PLAIN = base64.b64encode(f"\0{USER}\0secret".encode()).decode()
@@ -59,7 +61,7 @@ class Proxy:
             news.set()
 
     async def until(self, words: str, count: int) -> None:
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             while self.seen[words] < count:
                 await self._news.wait()
 
@@ -97,13 +99,6 @@ class World:
     accepted: set[str] = field(default_factory=set)
     """Messages that the proxy's client was told have been taken."""
     goodbyes: Counter[str] = field(default_factory=Counter)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    with trio.fail_after(30):
-        while not condition():
-            await trio.sleep(0.02)
 
 
 class Client:
@@ -286,7 +281,7 @@ async def test_a_hundred_reloads_and_a_drain_under_two_hundred_sessions(tmp_path
                     clients.start_soon(work, world)
             for name in range(SENDERS):
                 clients.start_soon(partial(send, world, name))
-            await until(lambda: world.ready == IDLERS + READERS + SENDERS)
+            await eventually(lambda: world.ready == IDLERS + READERS + SENDERS)
             began_with = world.fetched
 
             for number in range(RELOADS):
@@ -300,23 +295,20 @@ async def test_a_hundred_reloads_and_a_drain_under_two_hundred_sessions(tmp_path
             await moved.close()
             assert sum(world.goodbyes.values()) == 0, "nobody was sent away by a reload"
 
-            await until(lambda: world.fetched > began_with)
+            await eventually(lambda: world.fetched > began_with)
             fetched, accepted = world.fetched, len(world.accepted)
             proxy.process.send_signal(signal.SIGTERM)
-            began = trio.current_time()
             await proxy.until("stopping: sessions", 1)
             with pytest.raises(OSError, match="failed"):
                 await Client.connect(imap)
             await trio.sleep(GRACE)
             # Mail moves while it drains, however busy the machine is: what follows waits for it.
-            await until(lambda: world.fetched > fetched and len(world.accepted) > accepted)
+            await eventually(lambda: world.fetched > fetched and len(world.accepted) > accepted)
             world.enough.set()
-            with trio.fail_after(DRAIN):
+            with trio.fail_after(HANG):
                 status = await proxy.process.wait()
-            took = trio.current_time() - began
         assert status == 0
         assert world.goodbyes == {"idle": IDLERS, "reader": READERS, "sender": SENDERS}
-        assert took < DRAIN / 2, "it did not wait for its time to run out"
         heads = [message.octets.split(b"\r\n")[0].decode() for message in provider.outbox.messages]
         subjects = [head.removeprefix("Subject: ") for head in heads]
         assert sorted(subjects) == sorted(world.accepted), "what was taken arrived, once"
@@ -335,7 +327,7 @@ class Manager:
 
     async def heard(self, line: str) -> list[str]:
         """The notice that has this line."""
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             while True:
                 await trio.lowlevel.wait_readable(self.notices.fileno())
                 lines = self.notices.recv(4096).decode().splitlines()
@@ -376,11 +368,9 @@ async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: 
         client = await Client.connect(port)
         assert (await client.line()).startswith("* OK")
         process.send_signal(signal.SIGHUP)
-        before = trio.current_time()
         [_, stamp] = await manager.heard("RELOADING=1")
         assert stamp.startswith("MONOTONIC_USEC=")
         await manager.heard("READY=1")
-        assert trio.current_time() - before < 10
         await client.close()
         process.send_signal(signal.SIGTERM)
         await manager.heard("STOPPING=1")
@@ -388,7 +378,7 @@ async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: 
 
         waiting = await Client.connect(port)  # nobody is there, and the socket is
         process = await manager.start(path, "IMAP-1")
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             assert (await waiting.line()).startswith("* OK")
         await waiting.close()
         process.send_signal(signal.SIGTERM)

@@ -15,6 +15,7 @@ from trio.testing import wait_all_tasks_blocked
 from emailproxy.lookout import GRAIN, Lookout
 from emailproxy.readiness import EachByTask, Next, Readiness
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 
 class Noted:
@@ -58,7 +59,7 @@ def sockets() -> Iterator[list[socket.socket]]:
 
 
 async def told(readiness: Readiness, turns: Noted) -> list[tuple[int, bool, bool]]:
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         await readiness.attend(turns)
     return turns.told
 
@@ -240,7 +241,7 @@ async def test_stopping(opened: Callable[[], Readiness], sockets: list[socket.so
     readiness = opened()
     readiness.watch(near.fileno(), readable=True, writable=False)
     turns = Noted()
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(readiness.attend, turns)
             await wait_all_tasks_blocked()

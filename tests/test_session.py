@@ -29,6 +29,7 @@ from emailproxy.throttle import LOCK_AFTER, Throttle
 from emailproxy.tls import UpstreamTls
 from emailproxy.upstream import UpstreamServers
 from tests.clocks import PatientClock
+from tests.patience import eventually
 
 from .scripted import ScriptedServer, serving
 
@@ -370,9 +371,7 @@ async def test_a_server_that_goes_on_refusing(
 
 
 async def _gone(server: ScriptedServer) -> bool:
-    with trio.fail_after(5):
-        while server.live:
-            await trio.sleep(0.01)
+    await eventually(lambda: not server.live)
     return True
 
 

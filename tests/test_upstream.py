@@ -27,6 +27,7 @@ from emailproxy.upstream import (
     UpstreamUnavailableError,
 )
 from tests.clocks import PatientClock
+from tests.patience import HANG, eventually
 
 from .conftest import FreePort
 from .scripted import ScriptedServer, serving
@@ -161,7 +162,7 @@ async def test_an_address_that_moved_costs_its_head_start_at_the_most(
                     filler.connect_ex(gone.getsockname())
             known = upstreams._dialler._known
             known[key] = dataclasses.replace(known[key], family=socket.AF_INET, address=gone.getsockname())
-            with trio.fail_after(5):
+            with trio.fail_after(HANG):
                 joined = await upstreams.log_in(server, "user@example.com", TOKEN, ClientHello())
         joined.connection.close()
         assert known[key].address[1] == server.port
@@ -184,9 +185,7 @@ def destination(scripted: ScriptedServer) -> MailServer:
 
 
 async def closed(scripted: ScriptedServer) -> None:
-    with trio.fail_after(5):
-        while scripted.live:
-            await trio.sleep(0.01)
+    await eventually(lambda: not scripted.live)
 
 
 async def dialogue(talk: Callable[[trio.SSLStream[trio.SocketStream]], Awaitable[None]], tls: ssl.SSLContext) -> int:

@@ -40,16 +40,24 @@ class Capacity:
     """Of a session, where it takes most."""
     row: str
     """Which row that is."""
+    holds: int | None = None
+    """What a row takes by its own reckoning, if that is less."""
+    holder: str = ""
+    """Which row that is."""
 
     @property
     def most(self) -> int:
         """So many sessions."""
-        return max(1, (self.limit - RESERVE) // self.files)
+        files = max(1, (self.limit - RESERVE) // self.files)
+        return files if self.holds is None else min(files, self.holds)
 
     def cut(self, wanted: int) -> str:
         """Why there are fewer sessions than wanted, for a title; empty: there are not."""
         if wanted <= self.most:
             return ""
+        if self.most == self.holds:
+            files = f"the {self.limit:,} files that a process may open here"
+            return f", not {wanted:,}: {self.holder} takes no more with {files}"
         needs = f"a session takes {self.row} {self.files} files"
         return f", not {wanted:,}: {needs}, and a process may open {self.limit:,} here"
 
@@ -58,7 +66,9 @@ def capacity(setting: Setting) -> Capacity:
     """Ask each row how many files it opens for a session: too many would make it refuse the last."""
     taken = {row.name: _files(setting, row) for row in setting.rows if row.most is None}
     name = max(taken, key=taken.__getitem__, default="a proxy")
-    return Capacity(file_limit(), max(FILES, taken.get(name, 0)), name)
+    holders = {row.name: row.holds for row in setting.rows if row.holds is not None and row.most is None}
+    holder = min(holders, key=holders.__getitem__, default="")
+    return Capacity(file_limit(), max(FILES, taken.get(name, 0)), name, holders.get(holder), holder)
 
 
 def _files(setting: Setting, row: Row) -> int:

@@ -6,10 +6,14 @@ import contextlib
 from collections.abc import Generator
 
 from benchmarks.client import Row
+from benchmarks.measure import file_limit
 from benchmarks.peers.base import Peer, found, ports
 from benchmarks.processes import Place, Upstream, listens, started, wait
 
 __all__ = ["STUNNEL"]
+
+SPARE = 20
+"""Of those clients, some that are not sessions: connections that have just ended."""
 
 _SERVICE = """
 [{name}]
@@ -33,6 +37,11 @@ key = {key}
 """
 
 
+def _holds() -> int:
+    """It takes this share of its files for clients, and refuses the next one."""
+    return file_limit() * 125 // 256 - SPARE
+
+
 def _program() -> str | None:
     return found("stunnel4", "stunnel")
 
@@ -51,7 +60,9 @@ def _start(upstream: Upstream, place: Place) -> Generator[Row]:
     command = place.pins.command([_program() or "", str(config)], row=True)
     with started(command, log) as process:
         wait(process, log, lambda: all(listens(port) for port in local.values()))
-        yield Row("stunnel", "127.0.0.1", local.pop("imap"), process.pid, "token", local, upstream.trust())
+        yield Row(
+            "stunnel", "127.0.0.1", local.pop("imap"), process.pid, "token", local, upstream.trust(), holds=_holds()
+        )
 
 
 STUNNEL = Peer("stunnel", lambda: None if _program() else "the Debian package stunnel4", _start)

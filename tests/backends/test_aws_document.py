@@ -22,6 +22,7 @@ from emailproxy.testing.store_contract import EXAMPLE, StoreContract
 from emailproxy_backends import aws_document
 from emailproxy_backends.aws_document import DocumentStore
 from emailproxy_backends.aws_secret import Secrets
+from tests.patience import HANG
 
 from .aws_double import SecretsDouble
 
@@ -300,13 +301,13 @@ def test_a_write_that_hangs_does_not_hang_the_others_for_ever(
 
     def hang() -> None:
         begun.set()
-        assert release.wait(10)
+        assert release.wait(HANG)
 
     service.hooks["create"] = hang
     thread = threading.Thread(target=store.save, args=(ADA, EXAMPLE, None))
     thread.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(HANG)
         with pytest.raises(StoreUnavailableError, match="waiting for AWS"):
             store.save(BOB, EXAMPLE, None)
     finally:

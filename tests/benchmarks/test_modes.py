@@ -61,6 +61,17 @@ def test_sessions_are_cut_by_the_files_of_the_row_that_takes_most() -> None:
     assert room.cut(10_000) == ", not 10,000: a session takes nginx 2 files, and a process may open 20,000 here"
 
 
+def test_sessions_are_cut_to_what_a_row_takes_by_its_own_reckoning() -> None:
+    room = Capacity(20_000, 2, "nginx", 9_745, "stunnel")
+    assert room.most == 9_745
+    assert room.cut(10_000) == (
+        ", not 10,000: stunnel takes no more with the 20,000 files that a process may open here"
+    )
+    assert (
+        Capacity(20_000, 4, "nginx", 9_745, "stunnel").cut(10_000).startswith(", not 10,000: a session takes nginx 4")
+    )
+
+
 def test_the_address_of_a_consent_is_found_in_a_log() -> None:
     line = (
         "WARNING account a@example.com needs authorisation: open http://localhost:1234/authorize?state=x&client_id=y\n"

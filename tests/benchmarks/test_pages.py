@@ -37,7 +37,7 @@ def test_the_plot_shows_ours_beside_the_others_with_date_and_machine() -> None:
     assert "CPU milliseconds per repeated IMAP login" in texts
     assert "KiB per idle session, of 1,000" in texts
     assert not [text for text in texts if text and "GiB" in text], "what was not measured has no panel"
-    assert "3 November 2026, 2 cores of Some CPU, Python 3.11.2, OpenSSL 3.0.19; less is better" in texts
+    assert "Less is better. 3 November 2026, 2 cores of Some CPU, Python 3.11.2, OpenSSL 3.0.19." in texts
 
 
 def test_the_figures_come_with_their_command() -> None:

@@ -51,9 +51,17 @@ def test_a_bar_that_dwarfs_the_others_is_cut_with_a_mark() -> None:
     assert "900" in texts(document)
 
 
+@pytest.mark.parametrize("values", [[1.0, 3.0, 9.0, 27.0], [0.0, 0.0, 5.0], [-1.0, 2.0], [1.0, 1.0, 5.0, 5.5]])
+def test_bars_that_are_no_leap_apart_are_not_cut(values: list[float]) -> None:
+    row = [Bar(f"row {number}", value) for number, value in enumerate(values)]
+    assert 'class="cut"' not in bars("t", {"f": row})
+
+
 def test_a_row_keeps_its_colour_where_another_is_missing() -> None:
     document = bars("t", {"f": [Bar("emailproxy", 1.0), Bar("classic", 2.0)]})
     assert re.findall('class="bar (c[0-9])"', document) == ["c0", "c5"]
+    beside = bars("t", {"f": [Bar("emailproxy", 1.0), Bar("import trio", 2.0)]})
+    assert re.findall('class="bar (c[0-9])"', beside) == ["c0", "c6"]
 
 
 def test_values_that_are_far_apart_have_a_logarithmic_axis() -> None:

@@ -16,9 +16,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.patience import HANG
+
 __all__ = ["SECONDS", "Browser", "missing_programs"]
 
-SECONDS: Final = 15.0
+SECONDS: Final = HANG
 """For anything to appear."""
 _POLL: Final = 0.03
 _FLAGS: Final = (

@@ -28,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 import emailproxy.console
 from emailproxy.console import messages
 from emailproxy.console.messages import Message, Resumed, Snapshot
+from tests.patience import HANG
 
 __all__ = ["Answer", "Stage"]
 
@@ -37,7 +38,7 @@ POLICY: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """At least as strict as the proxy's, so that what the page does here it may do there."""
-START_SECONDS: Final = 10.0
+START_SECONDS: Final = HANG
 
 Answer = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """What answers a POST: its path below ``/api/`` and its body in, the answer out."""

@@ -19,6 +19,7 @@ from tests.e2e.oauth_server import PERSON_PASSWORD
 from tests.e2e.processes import free_ports
 from tests.e2e.proxy import PASSWORD, Accounts, Proxy
 from tests.e2e.world import World, missing_programs, world
+from tests.patience import HANG
 
 from .conftest import cannot
 from .driver import Browser
@@ -70,7 +71,7 @@ class Console:
         token = self.proxy.path.with_name(self.proxy.path.name + ".console-token").read_text().strip()
         request = urllib.request.Request(f"{self.url}api/enter", b"{}", {"Authorization": f"Bearer {token}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=HANG) as answer:
             return str(json.load(answer)["url"])
 
 
@@ -336,6 +337,6 @@ def test_drain(page: Browser, console: Console) -> None:
     """Asked for twice, done once: the proxy ends by itself, with status 0."""
     page.press("button", "Drain")
     page.press("dialog button", "Drain and stop")
-    assert console.proxy.running.wait(20) == 0
+    assert console.proxy.running.wait(HANG) == 0
     page.find(".banner", "last known state")
     assert page.complaints(lost=True) == []

@@ -16,6 +16,7 @@ import trio
 from emailproxy.app import Options, Proxy
 from emailproxy.config import load
 from emailproxy.testing.provider import CLIENT_ID, CLIENT_SECRET, USER, Provider, open_provider
+from tests.patience import HANG, eventually
 from tests.ports import reserve
 from tests.test_app import Client
 
@@ -70,9 +71,7 @@ class Running:
             for client in self.clients:
                 await client.stream.aclose()
             self.clients.clear()
-            with trio.fail_after(10):
-                while self.proxy.sessions:
-                    await trio.sleep(0.01)
+            await eventually(lambda: not self.proxy.sessions)
 
         self.call(close)
 
@@ -132,7 +131,7 @@ def _running(
     thread = threading.Thread(target=trio.run, args=(run,), name="proxy")
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(HANG)
         yield made[0]
         with suppress(trio.RunFinishedError):  # a command has ended it
             made[0].leave()
@@ -140,7 +139,7 @@ def _running(
         with suppress(trio.RunFinishedError):
             for _ in range(2 if made else 0):
                 made[0].token.run_sync_soon(made[0].proxy.stop)
-        thread.join(20)
+        thread.join(HANG)
         for client in made[0].clients if made else ():  # of a proxy that a command has ended
             client.stream.socket._sock.close()  # type: ignore[attr-defined]
     assert not thread.is_alive()
@@ -148,5 +147,5 @@ def _running(
 
 async def sign_in(url: str) -> int:
     """Be the browser of somebody who consents: the status of the last page."""
-    async with httpx2.AsyncClient(follow_redirects=True, trust_env=False) as browser:
+    async with httpx2.AsyncClient(follow_redirects=True, trust_env=False, timeout=HANG) as browser:
         return (await browser.get(url)).status_code

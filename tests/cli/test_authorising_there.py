@@ -17,6 +17,7 @@ import pytest
 from emailproxy.cli import Exit, mail_password
 from emailproxy.cli import authorising as module
 from emailproxy.config.sealkey import new_key_text
+from tests.patience import HANG
 
 from .running import PASSWORD, USER, Running, running_proxy, sign_in
 from .support import SECRETS, assert_no_secret, run
@@ -70,7 +71,7 @@ def test_the_proxys_own_listener_gets_the_redirect(proxy: Running) -> None:
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         assert PASSWORD.encode() not in arguments
         assert proxy.call(sign_in, url) == 200
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=HANG)
     assert (process.returncode, err) == (0, "")
     assert re.search(rf"^{USER} is authorised; its access token is good until 20", out, re.MULTILINE), out
     assert_no_secret(out)
@@ -91,7 +92,7 @@ def test_for_programs_and_with_a_pasted_address(proxy: Running) -> None:
         assert process.stdin is not None
         process.stdin.write("nonsense\n" + ended + "\n")
         process.stdin.flush()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=HANG)
     assert json.loads(out)["outcome"] == "authorised"
     assert process.returncode == 0
     assert "emailproxy: This is not the address that the sign-in ended at." in err
@@ -102,7 +103,7 @@ async def redirected(url: str) -> str:
     """Where the provider sends the browser to."""
     import httpx2
 
-    async with httpx2.AsyncClient(trust_env=False) as browser:
+    async with httpx2.AsyncClient(trust_env=False, timeout=HANG) as browser:
         return str((await browser.get(url)).headers["location"])
 
 
@@ -110,7 +111,7 @@ def test_denied(proxy: Running) -> None:
     proxy.provider.switches.consent = "deny"
     with authorising(proxy) as process:
         assert proxy.call(sign_in, address(process)) in (200, 400, 403)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=HANG)
     assert process.returncode == Exit.FAILED
     assert "the authorisation was denied: access_denied" in err
     assert "is authorised" not in out
@@ -119,7 +120,7 @@ def test_denied(proxy: Running) -> None:
 def test_a_wrong_password_and_one_that_was_changed(proxy: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     with authorising(proxy) as process:
         proxy.call(sign_in, address(process))
-        assert process.wait(30) == 0
+        assert process.wait(HANG) == 0
     code, out, err = proxy.typed("authorise", USER, "--password-file", "-", answers=OTHER + "\n")
     assert (code, out) == (Exit.FAILED, "")
     assert "the mail password is not the one that seals the stored tokens" in err
@@ -150,7 +151,7 @@ def sign_in_when_asked(proxy: Running) -> None:
         import trio
 
         assert proxy.proxy._console is not None
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             while not (pending := proxy.proxy._console._context.consents.pending()):
                 await trio.sleep(0.02)
         await sign_in(pending[0].url)
@@ -167,7 +168,7 @@ def test_a_managed_account_needs_no_password(tmp_path: Path) -> None:
         assert code == 0
         with authorising(proxy, password=None) as process:
             proxy.call(sign_in, address(process))
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=HANG)
         assert (process.returncode, err) == (0, ""), out
         assert proxy.login(app_password.strip()).startswith("a OK")
         accounts = json.loads(proxy.typed("accounts", "--json")[1])["accounts"]
@@ -206,7 +207,7 @@ def test_doctor(proxy: Running) -> None:
     """In the proxy: with its own view, and its own words for a process that runs."""
     with authorising(proxy) as process:
         proxy.call(sign_in, address(process))
-        assert process.wait(30) == 0
+        assert process.wait(HANG) == 0
     code, out, err = proxy.typed("doctor", USER, "--password-file", "-", answers=PASSWORD + "\n")
     assert (code, err) == (0, ""), out
     assert "  ok      login " in out

@@ -15,6 +15,7 @@ import pytest
 from emailproxy.cli import Exit
 from emailproxy.cli.cache_copy import LINE_EVERY
 from emailproxy_backends.file import FileStore
+from tests.patience import HANG
 
 from .support import account, assert_no_secret, file_store, loaded, record, run
 
@@ -99,7 +100,7 @@ def test_an_interruption_says_how_far_it_came(tmp_path: Path) -> None:
         while b"trying again in 1 s" not in shown:
             shown += os.read(master, 4096)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=HANG)
         try:
             while more := os.read(master, 4096):
                 shown += more

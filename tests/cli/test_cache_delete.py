@@ -12,6 +12,7 @@ import pytest
 
 from emailproxy.cli import Exit
 from emailproxy_backends.file import FileStore
+from tests.patience import HANG
 
 from .support import account, file_store, loaded, record, run
 
@@ -46,7 +47,7 @@ def test_the_question_in_a_terminal(tokens: Path, typed: bytes, code: int) -> No
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=subprocess.PIPE) as process:
         os.close(slave)
         os.write(master, typed)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=HANG)
         os.close(master)
     assert process.returncode == code
     assert b"Delete it?" in err

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from emailproxy.store.cached import CachedStore
 from emailproxy_backends.file import FileStore
 from tests.importing.test_davmail import ENCRYPTED, PASSWORD, TOKEN
 from tests.oauth.support import Provider, grant
+from tests.patience import HANG
 
 from .support import SECRETS, account, assert_no_secret, file_store, loaded, record, run
 
@@ -182,6 +184,14 @@ def test_without_a_terminal_the_password_comes_from_a_file_or_standard_input(con
     assert run("--config-file", config, *arguments, "--password-file", "-", typed=typed)[0] == 0
 
 
+def until_silent(terminal: int) -> None:
+    """Wait until it does not echo, which is just after the question: what was typed before is thrown away."""
+    end = time.monotonic() + HANG
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        assert time.monotonic() < end, "what is typed is shown"
+        time.sleep(0.01)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals")
 def test_in_a_terminal_the_password_is_asked_for_and_not_shown(config: Path, tmp_path: Path) -> None:
     file = davmail(tmp_path, ada="plain")
@@ -198,13 +208,13 @@ def test_in_a_terminal_the_password_is_asked_for_and_not_shown(config: Path, tmp
                 shown += os.read(main, 4096)
 
         until(b"Mail password of ada@example.com:")
-        time.sleep(0.2)  # the terminal stops to echo just after the question
+        until_silent(main)
         os.write(main, PASSWORD.octets + b"\n")
         until(b"epeat for confirmation:")
-        time.sleep(0.2)
+        until_silent(main)
         os.write(main, PASSWORD.octets + b"\n")
         until(b"imported into")
-        assert process.wait(20) == 0
+        assert process.wait(HANG) == 0
     os.close(main)
     assert_no_secret(shown.decode())
     assert PASSWORD.reveal() not in " ".join(command)

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from emailproxy.cli import console_page as module
+from tests.patience import HANG
 
 from .running import UNATTENDED, Running, running_proxy
 
@@ -35,7 +36,7 @@ def test_a_link_that_works_once(proxy: Running) -> None:
     assert code == 0
     assert "Open this in a browser:" in out
     [link] = re.findall(r"^  (http://127.0.0.1:\d+/enter\?code=\S+)$", out, re.MULTILINE)
-    first, second = httpx2.get(link, trust_env=False), httpx2.get(link, trust_env=False)
+    first, second = httpx2.get(link, trust_env=False, timeout=HANG), httpx2.get(link, trust_env=False, timeout=HANG)
     assert (first.status_code, second.status_code) == (303, 403)
     assert "emailproxy_session=" in first.headers["set-cookie"]
 

@@ -17,6 +17,7 @@ import trio
 from emailproxy.cli import Exit
 from emailproxy.cli.doctor import MOST_FAILURES
 from tests.doctor.support import PASSWORD, Patient, admitted, interactive
+from tests.patience import HANG
 
 PROVIDER_PASSWORD = "provider-password"
 
@@ -40,7 +41,7 @@ def patient(folder: Path, *, authorised: bool = False) -> Iterator[Patient]:
     thread = threading.Thread(target=trio.run, args=(run,))
     thread.start()
     try:
-        assert started.wait(20)
+        assert started.wait(HANG)
         yield ready[0]
     finally:
         finish.set()

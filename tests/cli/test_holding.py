@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from emailproxy.cli import holding
 from emailproxy.config import load
@@ -17,6 +18,7 @@ from emailproxy.secret import Secret
 from emailproxy.store.base import Record, Stored
 from emailproxy_backends.file import FileStore
 from tests.oauth.support import unseal
+from tests.patience import HANG
 
 from .support import run
 
@@ -86,17 +88,16 @@ def test_what_a_proxy_saves_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytes
     path, store = prepared(tmp_path, "rotating")
     seen: list[Record] = []
 
-    def proxy() -> None:
-        deadline = time.monotonic() + 20
-        while (stored := load_stored(store)).record.lease_owner is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        seen.append(stored.record)
-        store.save(ADA, sealed(path, "rt-2"), stored.version)
+    async def meanwhile(seconds: float) -> None:
+        """The proxy's answer comes while the command waits for the first time."""
+        if seconds == holding.SETTLE and not seen:
+            stored = load_stored(store)
+            seen.append(stored.record)
+            store.save(ADA, sealed(path, "rt-2"), stored.version)
+        await trio.lowlevel.checkpoint()
 
-    thread = threading.Thread(target=proxy)
-    thread.start()
+    monkeypatch.setattr(trio, "sleep", meanwhile)
     code, output = migrate_back(path)
-    thread.join()
     assert code == 0, output
     assert "waiting 2 s" in output
     assert seen[0].lease_owner, "other proxies see that it is not their turn"
@@ -109,15 +110,15 @@ def test_a_turn_that_is_taken_is_waited_for(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(holding, "LOOK", 0.05)
     path, store = prepared(tmp_path, "single_use")
     stored = load_stored(store)
-    leased = replace(stored.record, lease_owner="a proxy", lease_until=int(time.time()) + 60)
+    leased = replace(stored.record, lease_owner="a proxy", lease_until=int(time.time()) + 600)
     store.save(ADA, leased, stored.version)
     finished: list[int] = []
     thread = threading.Thread(target=lambda: finished.append(migrate_back(path)[0]))
     thread.start()
-    thread.join(1.0)
+    thread.join(1.0)  # brief: it looks twenty times in it
     assert not finished
     store.save(ADA, sealed(path, "rt-2"), load_stored(store).version)
-    thread.join(30)
+    thread.join(HANG)
     assert finished == [0]
     assert unseal(load_stored(store).record, "refresh_token", Secret("the new password")) == "rt-2"
 

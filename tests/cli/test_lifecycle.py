@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emailproxy.cli import Exit
+from tests.patience import HANG
 
 from .running import UNATTENDED, USER, Running, running_proxy
 
@@ -53,7 +54,7 @@ def test_drain(tmp_path: Path, how: str) -> None:
             assert proxy.login().startswith("a OK")
         code, out, err = proxy.typed("drain", *how.split())
         assert (code, err) == (0, "")
-        assert proxy.over.wait(10), "the proxy has ended"
+        assert proxy.over.wait(HANG), "the proxy has ended"
         if "--json" in how:
             assert json.loads(out) == {"ok": True, "sessions": 1, "seconds": 0.0, "ended": True}
         else:

@@ -92,9 +92,9 @@ def test_a_small_terminal_and_much_to_say() -> None:
     from dataclasses import replace
 
     many = tuple(replace(SESSION, id=f"{number:08x}", account=f"user{number}") for number in range(10_000))
-    begun = time.perf_counter()
+    begun = time.process_time()
     text = screen(told((1.0, replace(SNAPSHOT, sessions=many))), height=24)
-    assert time.perf_counter() - begun < 2.0
+    assert time.process_time() - begun < 2.0
     assert "sessions: 10,000" in text
     assert len(text.splitlines()) <= 24
 

@@ -36,6 +36,7 @@ from emailproxy.console.messages import (
     Traffic,
 )
 from tests.conftest import FreePort
+from tests.patience import HANG
 
 from .running import UNATTENDED, USER, Running, running_proxy
 from .support import assert_no_secret
@@ -73,7 +74,7 @@ class Watcher:
     def until(self, pattern: str) -> str:
         """What was said, as soon as it has `pattern`."""
         with self._changed:
-            found = self._changed.wait_for(lambda: re.search(pattern, self.said), 20)
+            found = self._changed.wait_for(lambda: re.search(pattern, self.said), HANG)
         assert found, self.said
         return self.said
 
@@ -84,8 +85,8 @@ class Watcher:
     def end(self) -> int:
         """Ctrl-C; the exit status."""
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(20)
-        self._thread.join(20)
+        status = self.process.wait(HANG)
+        self._thread.join(HANG)
         assert_no_secret(self.said)
         return status
 
@@ -111,7 +112,7 @@ def watching(proxy: Running, *flags: str, terminal: bool = False) -> Iterator[Wa
         if process.poll() is None:
             process.kill()
             process.wait()
-        watcher._thread.join(20)
+        watcher._thread.join(HANG)
         os.close(ours)
 
 
@@ -163,7 +164,7 @@ def test_a_reader_that_has_seen_enough(proxy: Running) -> None:
         process.stdout.close()
         assert proxy.login().startswith("a OK")
         assert process.stderr is not None
-        assert (process.stderr.read(), process.wait(20)) == (b"", 0)
+        assert (process.stderr.read(), process.wait(HANG)) == (b"", 0)
     proxy.leave()
 
 

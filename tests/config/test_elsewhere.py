@@ -14,6 +14,7 @@ from emailproxy.references.base import Fetched, Reference, SecretValue, Use
 from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreDeniedError, StoreUnavailableError
+from tests.patience import HANG
 from tests.references.fakes import FakeSource, sources
 
 from .conftest import ACCOUNT, SERVER, Outcome
@@ -294,7 +295,7 @@ def test_all_references_are_read_at_the_same_time(tmp_path: Path) -> None:
 
     class Meeting(FakeSource):
         def read(self, rest: str, *, dated: bool = False) -> SecretValue:
-            together.wait(5)
+            together.wait(HANG)
             return super().read(rest)
 
     vault = Meeting({"host": "imap.example.org", "port": "993", "url": "https://login.example.com/token"})
@@ -309,7 +310,7 @@ def test_a_source_that_hangs_is_a_fault(tmp_path: Path, monkeypatch: pytest.Monk
 
     class Hanging(FakeSource):
         def read(self, rest: str, *, dated: bool = False) -> SecretValue:
-            gate.wait(10)
+            gate.wait(HANG)
             return super().read(rest)
 
     monkeypatch.setattr("emailproxy.config.fetching.DEADLINE", 0.05)

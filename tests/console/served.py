@@ -17,6 +17,7 @@ from emailproxy.config.model import Account, Fault
 from emailproxy.console.messages import Envelope, decode
 from emailproxy.console.running import Console
 from emailproxy.secret import Secret
+from tests.patience import HANG
 
 from .stage import ACCOUNT, Stage, staged
 
@@ -47,7 +48,7 @@ class Served:
 
     def client(self, **headers: str) -> httpx2.AsyncClient:
         """An HTTP client."""
-        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=30)
+        return httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=HANG)
 
     def holder(self) -> httpx2.AsyncClient:
         """An HTTP client with the token."""
@@ -96,7 +97,7 @@ async def watching(place: Place, query: str = "", **headers: str) -> AsyncIterat
 
 async def said(socket: WebSocketConnection) -> Envelope:
     """The next message."""
-    with trio.fail_after(10):
+    with trio.fail_after(HANG):
         return decode(await socket.get_message())
 
 

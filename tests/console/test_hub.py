@@ -29,6 +29,7 @@ from emailproxy.status import Status
 from emailproxy.store.base import Record, StoreContentError, StoreUnavailableError
 from emailproxy.store.health import StoreHealth
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 from .stage import ACCOUNT, START, Stage, now, staged
 
@@ -528,7 +529,7 @@ async def test_warnings_are_heard_from_every_thread(
                 thread = threading.Thread(target=log.warning, args=("%s is late", "it"))
                 thread.start()
                 thread.join()
-                with trio.fail_after(5):
+                with trio.fail_after(HANG):
                     text = await anext(watch)
                 notices = of([decode(text)], messages.Notice)
             else:

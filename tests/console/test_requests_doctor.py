@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import trio
 
 from emailproxy.console import requests_doctor as module
 from emailproxy.console.messages import Doctor, DoctorDone, decode, encode
@@ -15,15 +14,16 @@ from emailproxy.store.cached import CachedStore
 from emailproxy.testing.provider.server import USER
 from emailproxy_backends.file import FileStore
 from tests.doctor.support import PASSWORD, Patient, admitted, interactive
+from tests.patience import eventually
 
 from .asking import Asked, asked
 
 
 async def finished(proxy: Asked) -> DoctorDone:
-    with trio.fail_after(30):
-        while not proxy.said or not isinstance(proxy.said[-1], DoctorDone):
-            await trio.sleep(0.01)
-    return proxy.said[-1]
+    await eventually(lambda: proxy.said and isinstance(proxy.said[-1], DoctorDone))
+    last = proxy.said[-1]
+    assert isinstance(last, DoctorDone)
+    return last
 
 
 def doctor(proxy: Asked, patient: Patient) -> DoctorRequests:

@@ -20,13 +20,14 @@ from emailproxy.console.installed import ConsoleMissingError, require_installed
 from emailproxy.console.tokenfile import read_token
 from emailproxy.oauth.redirects import RedirectAddress
 from emailproxy.secret import Secret
+from tests.patience import HANG
 
 from .served import HERE, TOKEN, Served, served
 
 
 async def answers(url: str, path: str = "/api/snapshot", token: str = TOKEN) -> int:
     """The status; 0 if nobody listens."""
-    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}) as client:
+    async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=HANG) as client:
         try:
             return int((await client.get(url + path)).status_code)
         except httpx2.ConnectError:
@@ -61,7 +62,9 @@ async def test_it_moves(tmp_path: Path) -> None:
         await one.apply(listen=Place(path=path))
         assert await answers(before) == 0
         transport = httpx2.AsyncHTTPTransport(uds=str(path))
-        async with httpx2.AsyncClient(transport=transport, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        async with httpx2.AsyncClient(
+            transport=transport, headers={"authorization": f"Bearer {TOKEN}"}, timeout=HANG
+        ) as client:
             snapshot = (await client.get("http://console/api/snapshot")).json()
             assert snapshot["proxy"]["addresses"] == [f"unix:{path}"]
             assert (await client.post("http://console/api/enter")).json()["url"] is None
@@ -151,7 +154,9 @@ async def test_tls_and_a_renewed_certificate(tmp_path: Path, caplog: pytest.LogC
     async def works(one: Served, ca: trustme.CA) -> bool:
         trust = ssl.create_default_context()
         ca.configure_trust(trust)
-        async with httpx2.AsyncClient(verify=trust, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        async with httpx2.AsyncClient(
+            verify=trust, headers={"authorization": f"Bearer {TOKEN}"}, timeout=HANG
+        ) as client:
             try:
                 entry = (await client.post(f"https://{one.place}/api/enter")).json()
                 assert entry["url"] == f"https://{one.place}{entry['path']}"
@@ -236,5 +241,5 @@ def test_the_proxy_and_its_commands_load_nothing_of_the_extra() -> None:
         "sys.argv = ['emailproxy', '--help']\n"
         "main()\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG, check=False)
     assert (result.returncode, result.stderr) == (0, "")

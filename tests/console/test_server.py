@@ -21,6 +21,7 @@ from emailproxy.console.hub import QUEUE
 from emailproxy.console.server import CLOSE_BUSY, CLOSE_SLOW
 from emailproxy.oauth.consent import Outcome, OutcomeKind
 from emailproxy.oauth.question import Question
+from tests.patience import HANG, eventually
 
 from .served import COOKIE, Served, said, served, until
 from .stage import ACCOUNT
@@ -62,9 +63,7 @@ async def test_a_watcher_who_leaves_is_forgotten(tmp_path: Path) -> None:
             async with one.socket() as socket:
                 await said(socket)
                 assert one.console.hub.watchers == 1
-            with trio.fail_after(5):
-                while one.console.hub.watchers:
-                    await trio.sleep(0.001)
+            await eventually(lambda: not one.console.hub.watchers)
 
 
 async def test_what_a_watcher_says_is_not_looked_at(tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ async def test_a_watcher_who_says_too_much_is_closed(tmp_path: Path) -> None:
     async with served(tmp_path) as one, one.socket() as socket:
         await said(socket)
         await socket.send_message("x" * 100_000)
-        with pytest.raises(ConnectionClosed), trio.fail_after(10):
+        with pytest.raises(ConnectionClosed), trio.fail_after(HANG):
             while True:
                 await socket.get_message()
         assert socket.closed is not None
@@ -92,9 +91,8 @@ async def test_a_slow_watcher_is_dropped_with_a_code_while_the_rest_goes_on(tmp_
     async with served(tmp_path) as one, one.socket() as quick:
         await said(quick)
         async with one.socket() as slow:
-            with trio.fail_after(30):
-                while one.console.hub.watchers < 2:
-                    await trio.sleep(0.001)
+            await eventually(lambda: one.console.hub.watchers >= 2)
+            with trio.fail_after(HANG):
                 number = 0
                 while one.console.hub.watchers > 1:
                     for _ in range(QUEUE // 2):
@@ -223,9 +221,7 @@ async def test_by_cookie_only_our_page_changes_something(tmp_path: Path) -> None
             assert one.stops == 0
             ours = {"x-emailproxy": "1", "origin": one.url}
             assert (await client.post("/api/drain", json={}, headers=ours)).status_code == 200
-            with trio.fail_after(5):
-                while not one.stops:  # behind the answer, which would not arrive otherwise
-                    await trio.sleep(0.001)
+            await eventually(lambda: one.stops)  # behind the answer, which would not arrive otherwise
 
 
 @pytest.mark.parametrize(
@@ -351,9 +347,7 @@ async def test_a_reload_that_moves_the_console_goes_on_without_its_request(tmp_p
         async with one.holder() as client:
             with pytest.raises(httpx2.TransportError):
                 await client.post("/api/reload", json={})
-        with trio.fail_after(5):
-            while "done" not in one.reloads:
-                await trio.sleep(0.001)
+        await eventually(lambda: "done" in one.reloads)
         assert one.url != before
         async with one.holder() as client:
             assert (await client.get("/api/snapshot")).status_code == 200

@@ -18,6 +18,7 @@ from emailproxy.config.channel import Place
 from emailproxy.console import serving
 from emailproxy.console.serving import serve
 from emailproxy.console.sockets import bind
+from tests.patience import HANG
 
 LARGE = 64 * 1024 * 1024
 """Octets: more than any kernel keeps for a connection."""
@@ -48,7 +49,7 @@ HERE = Place("127.0.0.1", 0)
 
 
 async def test_over_tcp() -> None:
-    async with serving_at(HERE) as (place, _), httpx2.AsyncClient() as client:
+    async with serving_at(HERE) as (place, _), httpx2.AsyncClient(timeout=HANG) as client:
         for _ in range(3):
             assert (await client.get(f"http://{place}/")).content == b"xx"
 
@@ -56,7 +57,7 @@ async def test_over_tcp() -> None:
 async def test_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "x.sock"
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
-    async with serving_at(Place(path=path)), httpx2.AsyncClient(transport=transport) as client:
+    async with serving_at(Place(path=path)), httpx2.AsyncClient(transport=transport, timeout=HANG) as client:
         assert (await client.get("http://console/")).content == b"xx"
     assert not path.exists()
 
@@ -74,7 +75,7 @@ async def test_a_renewed_certificate_is_used_for_connections_to_come() -> None:
         for ca in authorities:
             trust = ssl.create_default_context()
             ca.configure_trust(trust)
-            async with httpx2.AsyncClient(verify=trust) as client:
+            async with httpx2.AsyncClient(verify=trust, timeout=HANG) as client:
                 answered = await client.get(f"https://{place}/")
                 assert (answered.content, answered.http_version) == (b"xx", "HTTP/1.1")
             contexts[:] = contexts[1:] or contexts
@@ -107,7 +108,7 @@ async def test_who_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
         await stream.receive_some(1)
         await trio.sleep(0.5)
         received = 0
-        with trio.fail_after(20), suppress(trio.BrokenResourceError):
+        with trio.fail_after(HANG), suppress(trio.BrokenResourceError):
             while data := await stream.receive_some():
                 received += len(data)
         assert received < LARGE
@@ -118,10 +119,10 @@ async def test_more_connections_than_are_allowed_are_closed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 1)
-    async with serving_at(HERE) as (place, _), httpx2.AsyncClient() as client:
+    async with serving_at(HERE) as (place, _), httpx2.AsyncClient(timeout=HANG) as client:
         assert (await client.get(f"http://{place}/")).status_code == 200  # and stays open
         async with await trio.open_tcp_stream(place.host, place.port) as stream:
-            with trio.fail_after(10):
+            with trio.fail_after(HANG):
                 assert await stream.receive_some() == b""
         assert (await client.get(f"http://{place}/")).status_code == 200
     assert "one more was closed" in caplog.text
@@ -134,16 +135,16 @@ async def test_who_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> No
             async with await trio.open_tcp_stream(place.host, place.port) as stream:
                 if head:
                     await stream.send_all(head)
-                with trio.fail_after(10):
+                with trio.fail_after(HANG):
                     assert await stream.receive_some() == b""
 
 
 async def test_what_is_no_http_ends_one_connection(caplog: pytest.LogCaptureFixture) -> None:
-    async with serving_at(HERE) as (place, _), httpx2.AsyncClient() as client:
+    async with serving_at(HERE) as (place, _), httpx2.AsyncClient(timeout=HANG) as client:
         for garbage in (b"\x16\x03\x01\x00\xff", b"GET / HTTP/9.9\r\n\r\n", b"x" * 20_000, b"PRI * HTTP/2.0\r\n\r\nxx"):
             async with await trio.open_tcp_stream(place.host, place.port) as stream:
                 await stream.send_all(garbage + b"\r\n\r\n")
-                with trio.fail_after(10):
+                with trio.fail_after(HANG):
                     with suppress(trio.BrokenResourceError):
                         while await stream.receive_some():
                             pass
@@ -152,7 +153,7 @@ async def test_what_is_no_http_ends_one_connection(caplog: pytest.LogCaptureFixt
 
 
 async def test_a_mistake_ends_one_request(caplog: pytest.LogCaptureFixture) -> None:
-    async with serving_at(HERE, mistake) as (place, _), httpx2.AsyncClient() as client:
+    async with serving_at(HERE, mistake) as (place, _), httpx2.AsyncClient(timeout=HANG) as client:
         for _ in range(2):
             assert (await client.get(f"http://{place}/")).status_code == 500
     assert caplog.text.count("ZeroDivisionError: a mistake of ours") == 2
@@ -167,7 +168,7 @@ async def test_no_stream_is_left_open_by_a_stop() -> None:
         while not answered.endswith(b"xx"):
             answered += await stream.receive_some()
         scope.cancel()
-    with trio.fail_after(5):
+    with trio.fail_after(HANG):
         with suppress(trio.BrokenResourceError):
             assert await stream.receive_some() == b""
     await stream.aclose()

@@ -9,6 +9,7 @@ import pytest
 
 from emailproxy.demo import mail, run_demo
 from emailproxy.testing.provider import oauth
+from tests.patience import HANG
 
 from .running import COMMAND, running_demo
 
@@ -69,4 +70,4 @@ def test_it_goes_on_until_interrupted(number: signal.Signals) -> None:
         assert "password   demo-password" in printed
         assert process.poll() is None
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(HANG) == 0

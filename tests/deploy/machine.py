@@ -21,8 +21,8 @@ from tests.deploy.conftest import cannot, tool
 __all__ = ["Machine", "booted"]
 
 SEED = "/var/lib/cloud/seed/nocloud"
-BOOT_SECONDS = 60
-STOP_SECONDS = 30
+BOOT_SECONDS = 180
+STOP_SECONDS = 60
 
 _IMAGE = """\
 # What an image for the cloud has settled, and this one has not.
@@ -38,7 +38,7 @@ class Machine:
         self._leader = leader
         self._log = log
 
-    def run(self, *command: str, check: bool = True, stdin: str | None = None, seconds: float = 60) -> str:
+    def run(self, *command: str, check: bool = True, stdin: str | None = None, seconds: float = 120) -> str:
         """What the command says there, as root."""
         done = subprocess.run(
             ["nsenter", "--target", str(self._leader), "--all", "--", *command],

@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import cast
@@ -24,6 +23,7 @@ from tests.deploy.cloud import ADDRESSES, APPLICATION, PERSON, PUBLIC_CLIENT, SE
 from tests.deploy.conftest import cannot, tool
 from tests.deploy.machine import Machine, booted
 from tests.deploy.template import user_data
+from tests.patience import HANG
 
 REPOSITORY = Path(__file__).parents[2]
 IDENTITY = "cccccccc-0000-0000-0000-000000000003"
@@ -31,7 +31,7 @@ IDENTITY = "cccccccc-0000-0000-0000-000000000003"
 PASSWORD = "the mail client's"
 EMAILPROXY = ("/opt/emailproxy/bin/emailproxy", "--config-file", "/etc/emailproxy/emailproxy.config")
 STORE = f"azure:mailvault?identity={IDENTITY}"
-INSTALL_SECONDS = 120
+INSTALL_SECONDS = 300
 
 CONFIG = f"""\
 # A person's mailbox, and one that a printer uses in the application's name. No secret is in here.
@@ -112,7 +112,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
         yield Cloud(process, folder)
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(HANG)
         process.stdout.close()
 
 
@@ -183,7 +183,7 @@ def _look_at_the_service(machine: Machine) -> None:
     machine.run(*EMAILPROXY, "sessions")
     assert machine.run("stat", "--format=%a", "/run/emailproxy/emailproxy.config.console-token").strip() == "600"
     machine.run("systemctl", "reload", "emailproxy.service")
-    machine.await_journal("reloaded", seconds=10)
+    machine.await_journal("reloaded", seconds=60)
     assert machine.run("systemctl", "show", "--property=NRestarts", "--value", "emailproxy.service").strip() == "0"
 
 
@@ -192,20 +192,18 @@ def test_a_machine_is_made_by_its_user_data_and_replaced_by_another(cloud: Cloud
 
     with replaceable(cloud, tmp_path / "first") as machine:
         # A person's account: the first login waits until she has consented.
-        began = time.monotonic()
         client = subprocess.Popen(
             cloud.command(*login(PERSON, PASSWORD)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        text = machine.await_journal("needs authorisation", seconds=30)
+        text = machine.await_journal("needs authorisation", seconds=120)
         [address] = re.findall(rf"{PERSON} needs authorisation: .*?(https://\S+)", text)
         cloud.curl("--location", address)
-        answer, _ = client.communicate(timeout=30)
+        answer, _ = client.communicate(timeout=HANG)
         assert client.returncode == 0, answer
         assert "* STATUS" in answer
-        assert time.monotonic() - began < 30
 
         # The printer's: the administrator gives it a password, in the store and not on the machine.
         trust = ["env", "REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt"]

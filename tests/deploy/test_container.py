@@ -25,6 +25,7 @@ import pytest
 
 from tests.deploy.conftest import cannot, tool
 from tests.deploy.containerfile import Image, replayed
+from tests.patience import HANG
 from tests.ports import reserve
 
 IMAGE_USER = 65532
@@ -155,7 +156,7 @@ console_listen = 127.0.0.1:{console}
     finally:
         ports.close()
         provider.terminate()
-        provider.wait(10)
+        provider.wait(HANG)
         shutil.rmtree(folder)
 
 
@@ -192,21 +193,21 @@ def test_a_mail_client_through_the_container(image: Image, running: Running, con
         [*client, f"imap://127.0.0.1:{running.imap}/", "--request", "STATUS INBOX (MESSAGES)"],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANG,
         check=False,
     )
     assert "* STATUS" in done.stdout, done.stderr + running.log.read_text()
 
     # The health check, in the image and with nothing else.
     probe = [*image.healthcheck, str(running.health)]
-    subprocess.run(run(image, probe, config[0]), timeout=30, check=True, **AS_USER)
+    subprocess.run(run(image, probe, config[0]), timeout=HANG, check=True, **AS_USER)
 
     # The signal that an engine sends to process 1.
     os.kill(running.proxy, getattr(signal, image.stop_signal))
-    assert running.process.wait(20) == 0, running.log.read_text()
+    assert running.process.wait(HANG) == 0, running.log.read_text()
     assert "Traceback" not in running.log.read_text()
     done = subprocess.run(
-        run(image, probe, config[0]), capture_output=True, text=True, timeout=30, check=False, **AS_USER
+        run(image, probe, config[0]), capture_output=True, text=True, timeout=HANG, check=False, **AS_USER
     )
     assert done.returncode == 1
     assert "metrics_listen" in done.stderr

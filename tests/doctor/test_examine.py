@@ -20,6 +20,7 @@ from emailproxy.store.health import StoreHealth
 from emailproxy.testing.provider.profile import OFFICE365
 from emailproxy.testing.provider.server import USER
 from tests.oauth.support import FEW
+from tests.patience import HANG
 
 from .support import admitted, interactive, jwt, record_in
 
@@ -131,7 +132,7 @@ async def test_a_client_secret_stays_as_it_is_written(tmp_path: Path) -> None:
 async def test_an_account_that_nobody_authorised_yet(tmp_path: Path) -> None:
     async with admitted(tmp_path) as patient:
         patient.account |= interactive(patient.provider)
-        with trio.fail_after(10):
+        with trio.fail_after(HANG):
             assert await patient.examine() == 1
         finding = patient.finding("token")
         assert finding.told == "there are no tokens of this account yet"
@@ -145,7 +146,7 @@ async def test_a_refresh_token_that_was_revoked(tmp_path: Path) -> None:
         patient.seal(refresh="revoked-refresh")
         patient.write()
         before = patient.path.read_text()
-        with trio.fail_after(20):
+        with trio.fail_after(HANG):
             assert await patient.examine() == 1
         finding = patient.finding("token")
         assert "refresh token is unknown or was revoked" in finding.told

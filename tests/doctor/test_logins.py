@@ -14,6 +14,7 @@ from emailproxy.doctor.findings import ProblemError
 from emailproxy.doctor.logins import RefusedError, try_login
 from emailproxy.secret import Secret
 from emailproxy.tls import UpstreamTls
+from tests.patience import eventually
 
 TOKEN = Secret("a-token-that-is-long-enough-to-be-recognised")
 
@@ -56,9 +57,9 @@ async def logged_in(
         server = MailServer(protocol, "localhost", listeners[0].socket.getsockname()[1])
         try:
             told = (await try_login(server, "ada@example.com", TOKEN, token, UpstreamTls(context))).told
-            with trio.fail_after(5):
-                while len(heard) < len(script):  # the greeting answers nothing, the goodbye is not answered
-                    await trio.sleep(0.01)
+            await eventually(
+                lambda: len(heard) >= len(script)
+            )  # the greeting answers nothing, the goodbye is not answered
         except ProblemError as error:
             problem = error
         nursery.cancel_scope.cancel()

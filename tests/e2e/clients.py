@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from tests.patience import HANG
+
 from .proxy import Proxy, Security
 
 __all__ = ["big_message", "connect_imap", "connect_pop", "connect_smtp", "message"]
 
-_SECONDS = 30
+_SECONDS = HANG
 
 
 @contextmanager

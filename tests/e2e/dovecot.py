@@ -12,6 +12,8 @@ import ssl
 import time
 from pathlib import Path
 
+from tests.patience import HANG
+
 from .processes import Process, free_ports
 
 __all__ = ["DIRECT_PASSWORD", "Dovecot"]
@@ -158,7 +160,7 @@ class Dovecot:
         """A direct connection past the proxy, INBOX selected; use it as a context manager."""
         tls = ssl.create_default_context()
         tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-        connection = imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=tls, timeout=30)
+        connection = imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=tls, timeout=HANG)
         connection.login(user, DIRECT_PASSWORD.replace(" ", "_"))
         connection.select("INBOX")
         return connection

@@ -18,13 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.patience import HANG
+
 from .processes import Process, free_ports
 from .robot import Robot
 
 __all__ = ["Browser", "OAuthServer", "Page"]
 
 _HERE = Path(__file__).parent / "oidc"
-_REQUEST_SECONDS = 20
+_REQUEST_SECONDS = HANG
 
 CLIENT_SECRET = "the client's secret, with signs: +/=&%"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -121,7 +123,7 @@ class OAuthServer:
         self.process = Process(
             "oidc-provider", ["node", _HERE / "server.mjs", settings], folder / "oauth-server.log", environment
         )
-        self.process.wait_for("^ready$", 30)
+        self.process.wait_for("^ready$", HANG)
 
     @staticmethod
     def _install() -> None:

@@ -13,10 +13,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.patience import HANG
+
 __all__ = ["Process", "free_ports"]
 
 _POLL = 0.02
-_STOP_SECONDS = 10
+_STOP_SECONDS = HANG
 """A server that does not end after this long is killed, and the test that needed it fails."""
 
 
@@ -88,7 +90,7 @@ class Process:
         """The end of what was said, for a failure message."""
         return f"--- {self.name} said ---\n" + "\n".join(self.output().splitlines()[-40:])
 
-    def wait_for(self, pattern: str, seconds: float = 15, *, after: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = HANG, *, after: int = 0) -> re.Match[str]:
         """Wait until the output beyond character `after` matches; the match.
 
         Raises:

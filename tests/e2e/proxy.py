@@ -18,6 +18,8 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
+from tests.patience import HANG
+
 from .oauth_server import CLIENT_SECRET, PERSON_PASSWORD
 from .processes import Process, free_ports
 from .world import World
@@ -197,7 +199,7 @@ class Proxy:
                 self.await_listening(listener)
 
     def await_listening(self, listener: Listener) -> None:
-        self.running.wait_for(rf"{re.escape(listener.section)} listening on .*{listener.port}", 20)
+        self.running.wait_for(rf"{re.escape(listener.section)} listening on .*{listener.port}", HANG)
 
     def await_file(self, path: Path, pattern: str, seconds: float = 20) -> None:
         """Wait until a log file of the proxy matches."""

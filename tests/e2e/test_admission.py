@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.patience import HANG
 from tests.scram_client import ScramClient
 
 from .clients import connect_imap, connect_pop, connect_smtp, message
@@ -199,13 +200,13 @@ def test_certificates_networks_and_a_load_balancer(
     proxy.running.wait_for(rf"login account={ROBOT} .*mechanism='AUTH EXTERNAL' outcome='ok'")
     done = subprocess.run(curl, capture_output=True, timeout=60, check=False)
     assert done.returncode != 0, "a certificate is required"
-    with socket.create_connection(("127.0.0.1", balanced), timeout=30) as client, client.makefile("rb") as heard:
+    with socket.create_connection(("127.0.0.1", balanced), timeout=HANG) as client, client.makefile("rb") as heard:
         client.sendall(b"PROXY TCP4 203.0.113.9 127.0.0.1 40000 995\r\nUSER nobody@example.test\r\nPASS guess\r\n")
         assert heard.readline().startswith(b"+OK emailproxy")
         assert heard.readline().startswith(b"+OK")
         assert heard.readline().startswith(b"-ERR [AUTH]")
     proxy.running.wait_for(r"client=203\.0\.113\.9:40000 .*outcome='wrong credentials'")
-    with socket.create_connection(("127.0.0.1", balanced), timeout=30) as client:
+    with socket.create_connection(("127.0.0.1", balanced), timeout=HANG) as client:
         client.sendall(b"USER nobody@example.test\r\n")
     proxy.running.wait_for("does not start with a PROXY protocol header")
     with pytest.raises((smtplib.SMTPException, OSError)), connect_smtp(proxy) as mail:

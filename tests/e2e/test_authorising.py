@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 from .conftest import StartProxy
 from .oauth_server import CLIENT_SECRET
 from .processes import Process
@@ -17,7 +19,7 @@ from .proxy import PASSWORD, Accounts, Proxy
 from .test_flows import USER, log_in
 from .world import World
 
-_SECONDS = 30
+_SECONDS = HANG
 
 
 def command(proxy: Proxy, *arguments: str) -> list[str]:

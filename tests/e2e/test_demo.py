@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 
 from tests.demo.running import running_demo
+from tests.patience import HANG
 
 
 def test_the_printed_commands_work_as_typed(program: Callable[[str], str]) -> None:
@@ -18,9 +19,9 @@ def test_the_printed_commands_work_as_typed(program: Callable[[str], str]) -> No
         assert len(commands) == 3
         for command in commands:
             assert shlex.split(command)
-            done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=HANG, check=False)
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             if "printf" not in command:
                 assert "Subject: Hello from emailproxy" in done.stdout
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(HANG) == 0

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 from .clients import connect_imap, connect_smtp, message
 from .conftest import StartProxy
 from .oauth_server import CLIENT_SECRET, DEVICE_GRANT, PERSON_PASSWORD
@@ -193,7 +195,7 @@ def test_a_device_code_outlives_the_login_and_needs_nobodys_terminal(
     with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
         log_in(proxy)
     assert world.oauth.browser().authorise(announced(proxy), USER).status == 200
-    proxy.running.wait_for(f"account {USER} is authorised", 30)
+    proxy.running.wait_for(f"account {USER} is authorised", HANG)
     log_in(proxy)
 
 

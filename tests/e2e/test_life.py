@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 from .clients import connect_imap, connect_pop, connect_smtp
 from .conftest import StartProxy
 from .processes import free_ports
@@ -21,7 +23,7 @@ USER = "life@example.test"
 COMMAND = Path(sys.executable).parent / "emailproxy"
 
 
-def emailproxy(*arguments: str | Path, seconds: float = 30) -> subprocess.CompletedProcess[str]:
+def emailproxy(*arguments: str | Path, seconds: float = HANG) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
         [COMMAND, *arguments], capture_output=True, text=True, timeout=seconds, check=False, stdin=subprocess.DEVNULL
@@ -90,23 +92,21 @@ def test_sigterm_drains_and_says_goodbye(start_proxy: StartProxy, accounts: Acco
         line = imap.readline()
         assert line == b"" or line.startswith(b"* BYE"), line
         assert smtp.getreply()[0] == 421
-        assert proxy.running.wait(10) == 0
-        assert 1.5 < time.monotonic() - began < 8
+        assert proxy.running.wait(HANG) == 0
+        assert time.monotonic() - began > 1.5
 
 
 def test_sigterm_ends_at_once_when_nobody_is_there(start_proxy: StartProxy, accounts: Accounts) -> None:
-    proxy = start_proxy({USER: accounts.authorised(USER)})
-    began = time.monotonic()
+    proxy = start_proxy({USER: accounts.authorised(USER)}, settings={"drain": "600"})
     proxy.running.signal(signal.SIGTERM)
-    assert proxy.running.wait(10) == 0
-    assert time.monotonic() - began < 3
+    assert proxy.running.wait(HANG) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_the_other_signals_that_stop(start_proxy: StartProxy, accounts: Accounts, number: signal.Signals) -> None:
     proxy = start_proxy({USER: accounts.authorised(USER)})
     proxy.running.signal(number)
-    assert proxy.running.wait(10) == 0
+    assert proxy.running.wait(HANG) == 0
 
 
 def test_sigusr1_toggles_debug(start_proxy: StartProxy, accounts: Accounts) -> None:
@@ -207,7 +207,7 @@ def test_a_port_in_use_is_said(start_proxy: StartProxy, world: World, accounts: 
     (tmp_path / "second").mkdir()
     second = Proxy(world, tmp_path / "second", listeners=listeners, accounts={USER: accounts.interactive()})
     second.start(wait=False)
-    assert second.running.wait(20) == 3
+    assert second.running.wait(HANG) == 3
     assert "in use" in second.running.output()
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import HANG
+
 from .clients import connect_imap
 from .conftest import StartProxy
 from .processes import Process
@@ -131,7 +133,7 @@ def test_the_classic_proxy_opens_our_file(
     )
     try:
         # "Starting ..." comes before it listens; this line when all servers do.
-        process.wait_for("Initialised Email OAuth", 40)
+        process.wait_for("Initialised Email OAuth", HANG)
         log_in(proxy, user, password)
     finally:
         process.stop()

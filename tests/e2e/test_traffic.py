@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
+
+from tests.patience import HANG
 
 from .clients import big_message, connect_imap, connect_pop, connect_smtp, message
 from .proxy import PASSWORD, Proxy, Security
 from .world import World
 
-_SECONDS = 20
+_SECONDS = HANG
 CROWD = 50
 
 
@@ -157,10 +158,8 @@ def test_fifty_sessions_at_once(proxy: Proxy, user: str) -> None:
             client.logout()
         return number
 
-    began = time.monotonic()
     with ThreadPoolExecutor(CROWD) as threads:
         assert sorted(threads.map(session, range(CROWD))) == list(range(CROWD))
-    assert time.monotonic() - began < 30
 
 
 def test_ten_first_logins_at_once_ask_for_one_token(proxy: Proxy, box: str, world: World) -> None:

@@ -13,13 +13,14 @@ from emailproxy.failures import Failure, FailureKind
 from emailproxy.oauth.authorising import Desk, authorise
 from emailproxy.oauth.consent import Pending
 from emailproxy.oauth.opened import AccessToken
+from tests.patience import HANG
 from tests.ports import reserve
 
 from .support import ACCOUNT, FEW, PASSWORD, WRONG, MemoryRecords, Provider, grant, query_of, sealed_record, unattended
 
 
 async def get(url: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(trust_env=False) as browser:
+    async with httpx2.AsyncClient(trust_env=False, timeout=HANG) as browser:
         return await browser.get(url)
 
 
@@ -39,7 +40,7 @@ async def test_a_browser_on_this_machine(port: int) -> None:
         pages.append(answer.status_code)
 
     shown: list[Pending] = []
-    with trio.fail_after(20):
+    with trio.fail_after(HANG):
         result = await authorise(
             records,
             Settings(),
@@ -65,7 +66,7 @@ async def test_a_device_code_needs_neither_browser_nor_listener() -> None:
         "interval": 0.01,
     }
     provider = Provider(httpx2.Response(200, json=code), grant("access", "refresh"))
-    with trio.fail_after(20):
+    with trio.fail_after(HANG):
         result = await authorise(
             records, Settings(), account, PASSWORD, Desk(shown.append), transport=provider, iterations=FEW
         )
@@ -76,7 +77,7 @@ async def test_a_device_code_needs_neither_browser_nor_listener() -> None:
 async def test_a_failure_is_a_result() -> None:
     records = MemoryRecords()
     records.put(sealed_record())
-    with trio.fail_after(20):
+    with trio.fail_after(HANG):
         result = await authorise(
             records, Settings(), ACCOUNT, WRONG, Desk(print, receives=False, pastes=False), iterations=FEW
         )

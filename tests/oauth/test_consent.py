@@ -12,6 +12,7 @@ from emailproxy.oauth import consent as module
 from emailproxy.oauth.consent import ConsentLimitError, Consents, Outcome, OutcomeKind, Pending, new_state
 from emailproxy.oauth.question import LIFETIME, Question
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 from .support import ACCOUNT
 
@@ -95,7 +96,7 @@ async def test_the_answer_waits_for_the_exchange() -> None:
 async def test_what_is_no_answer_ends_nothing(given: str, kind: OutcomeKind, autojump_clock: PatientClock) -> None:
     consents = Consents()
     pending = begin(consents)
-    with trio.fail_after(1):
+    with trio.fail_after(HANG):
         assert (await consents.complete(given)).kind is kind
     assert consents.pending() == (pending,)
     assert pending.open
@@ -217,7 +218,7 @@ async def test_a_new_password_must_be_confirmed(caplog: pytest.LogCaptureFixture
     pending = begin(consents, replaces=True, client="192.0.2.1")
     assert "only if the password was changed" in caplog.text
     for _ in range(2):
-        with trio.fail_after(1):
+        with trio.fail_after(HANG):
             outcome = await consents.complete(url())
         assert (outcome.kind, outcome.client) == (OutcomeKind.UNCONFIRMED, "192.0.2.1")
         assert pending.open

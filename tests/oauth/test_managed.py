@@ -302,7 +302,7 @@ async def test_a_flood_of_wrong_passwords_has_two_hashes_at_a_time_and_a_bounded
         with lock:
             at_once += 1
             most = max(most, at_once)
-        threading.Event().wait(0.01)
+        threading.Event().wait(0.01)  # brief: a hash takes its time
         with lock:
             at_once -= 1
         return kept is not None and verify(kept, password)

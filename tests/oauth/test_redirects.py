@@ -18,6 +18,7 @@ from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.question import Question
 from emailproxy.oauth.redirects import RedirectAddress, redirect_addresses, serve_redirects
 from tests.conftest import FreePort
+from tests.patience import HANG
 from tests.ports import reserve
 
 from .support import ACCOUNT
@@ -63,7 +64,7 @@ async def place(*, replaces: bool = False, listen: str | None = None) -> AsyncIt
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(serve_redirects, [account], consents)
-            with trio.fail_after(20):
+            with trio.fail_after(HANG):
                 yield Place(port, consents, pending)
             nursery.cancel_scope.cancel()
 

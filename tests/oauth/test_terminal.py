@@ -12,6 +12,7 @@ from emailproxy.oauth import terminal as module
 from emailproxy.oauth.consent import Consents, Outcome, OutcomeKind, Pending
 from emailproxy.oauth.question import Question
 from emailproxy.oauth.terminal import read_pasted_redirects
+from tests.patience import HANG, eventually
 
 from .support import ACCOUNT
 
@@ -93,7 +94,7 @@ async def test_a_terminal_that_hung_up_ends_the_reading_and_nothing_else() -> No
     master, slave = os.openpty()
     with os.fdopen(slave) as source:
         os.close(master)
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             await read_pasted_redirects(Consents(), source=source, sink=io.StringIO())
 
 
@@ -104,7 +105,7 @@ async def test_a_folder_as_standard_input(tmp_path: Path) -> None:
 
     descriptor = os.open(tmp_path, os.O_RDONLY)
     try:
-        with trio.fail_after(5):
+        with trio.fail_after(HANG):
             await read_pasted_redirects(Consents(), source=Folder(), sink=io.StringIO())
     finally:
         os.close(descriptor)
@@ -157,9 +158,7 @@ async def test_a_terminal_is_told_what_it_is_for(caplog: pytest.LogCaptureFixtur
         with os.fdopen(follower) as source:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(lambda: read_pasted_redirects(consents, source=source, sink=io.StringIO()))
-                with trio.fail_after(5):
-                    while "can be pasted into this terminal" not in caplog.text:
-                        await trio.sleep(0.01)
+                await eventually(lambda: "can be pasted into this terminal" in caplog.text)
                 nursery.cancel_scope.cancel()
     finally:
         os.close(leader)

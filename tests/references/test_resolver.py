@@ -15,6 +15,7 @@ from emailproxy.references.sources import Sources
 from emailproxy.secret import Secret
 from emailproxy.store.base import StoreAddressError, StoreDeniedError, StoreError, StoreUnavailableError
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 from .fakes import FakeSource, sources
 
@@ -84,7 +85,7 @@ async def test_many_waiters_one_read() -> None:
     async def one() -> None:
         got.append(await resolver.value(A))
 
-    with trio.fail_after(10):
+    with trio.fail_after(HANG):
         async with trio.open_nursery() as nursery:
             impatient = trio.CancelScope()
 
@@ -194,7 +195,7 @@ class SlowSource:
 
     def read(self, rest: str, *, dated: bool = False) -> SecretValue:
         self.reads += 1
-        assert self.gate.wait(10)
+        assert self.gate.wait(HANG)
         return SecretValue(Secret("first"))
 
     def close(self) -> None:

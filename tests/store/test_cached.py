@@ -22,6 +22,7 @@ from emailproxy.store.cached import CachedStore
 from emailproxy.store.health import StoreHealth
 from emailproxy.testing.memory_store import MemoryStore
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 USER = "user@example.com"
 DOWN = StoreUnavailableError("memory: is down")
@@ -43,24 +44,24 @@ class GatedStore(MemoryStore):
     def load(self, account: str) -> Stored | None:
         stored = super().load(account)
         self.begun.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(HANG)
         return stored
 
     def save(self, account: str, record: Record, expected: Version | None) -> Version:
         self.begun.release()
-        assert self.write_gate.wait(10)
+        assert self.write_gate.wait(HANG)
         return super().save(account, record, expected)
 
     def delete(self, account: str) -> bool:
         self.begun.release()
-        assert self.write_gate.wait(10)
+        assert self.write_gate.wait(HANG)
         return super().delete(account)
 
     def close(self) -> None:
         self.closed += 1
 
     async def until_begun(self) -> None:
-        assert await trio.to_thread.run_sync(lambda: self.begun.acquire(timeout=10))
+        assert await trio.to_thread.run_sync(lambda: self.begun.acquire(timeout=HANG))
 
 
 async def test_loads_saves_and_lists() -> None:
@@ -410,6 +411,7 @@ class TestDeadlines:
 
 
 async def test_a_store_that_never_blocks_needs_no_thread(autojump_clock: PatientClock) -> None:
+    autojump_clock.minds_threads = False  # time passes while one works
     store = CachedStore(MemoryStore())
     await store.save(USER, Record(refresh_token="r"), None)
     began = trio.current_time()

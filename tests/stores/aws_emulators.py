@@ -186,7 +186,7 @@ def _wait(process: Process, url: str) -> None:
     end = time.monotonic() + START_SECONDS
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            with urllib.request.urlopen(url, timeout=2):  # brief: asked again
                 return
         except urllib.error.HTTPError:
             return

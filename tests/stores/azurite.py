@@ -21,10 +21,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.patience import HANG
 from tests.stores.azure_vault import jwt
 from tests.stores.conftest import cannot
 
-START_SECONDS = 30.0
+START_SECONDS = HANG
 ACCOUNT = "devstoreaccount1"
 
 
@@ -90,7 +91,7 @@ def running_azurite(folder: Path) -> Iterator[Azurite]:
         yield Azurite(f"https://127.0.0.1:{port}", folder / "ca.pem")
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(HANG)
 
 
 def _free_port() -> int:

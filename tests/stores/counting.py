@@ -10,6 +10,8 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.patience import HANG
+
 __all__ = ["counting"]
 
 
@@ -30,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
         # `secretsmanager.GetSecretValue`, say.
         self.server.counts[self.headers.get("X-Amz-Target", "?").rpartition(".")[2]] += 1
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        connection = HTTPConnection(self.server.target, timeout=30)
+        connection = HTTPConnection(self.server.target, timeout=HANG)
         try:
             connection.request("POST", self.path, body, dict(self.headers))
             answer = connection.getresponse()

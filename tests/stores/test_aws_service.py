@@ -166,11 +166,9 @@ def test_the_key_is_named_at_creation(service: Answers) -> None:
 
 def test_throttling_is_tried_three_times(service: Answers) -> None:
     service.answer = (400, {"__type": "ThrottlingException"})
-    begun = time.monotonic()
     with pytest.raises(StoreUnavailableError):
         opened(service.url).load(ADA)
     assert len(service.asked) == 3
-    assert time.monotonic() - begun < 5
 
 
 def test_nobody_there() -> None:

@@ -20,6 +20,7 @@ from emailproxy.store.base import (
 )
 from emailproxy.store.document import lasting
 from emailproxy.testing.store_contract import EXAMPLE
+from tests.patience import HANG
 from tests.stores.conftest import cannot
 
 try:
@@ -28,7 +29,7 @@ try:
 except ImportError as error:
     cannot(f"the Azure SDK is not installed ({error})")
 
-from emailproxy_backends import azure_store
+from emailproxy_backends import azure_calls, azure_store
 from emailproxy_backends.azure import open_store
 from emailproxy_backends.azure_address import parsed_address
 from emailproxy_backends.azure_calls import Deadline
@@ -120,7 +121,7 @@ def test_refusals(
     begun = time.monotonic()
     with pytest.raises(kind, match=message) as caught:
         store.save(USER, NEWER, version)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30, "the SDK tries for minutes"
     assert "gAAAA" not in str(caught.value)
     assert caught.value.__cause__ is None
     vault.trouble = lambda method, path: None
@@ -145,26 +146,29 @@ def test_a_wait_that_the_service_asks_for_is_kept(vault: FakeVault, opened: Open
     vault.trouble = refusing("GET", refusal(429, "Throttled", Retry_After="1"), times=1)
     begun = time.monotonic()
     assert store.load(USER) is not None
-    assert 1.0 <= time.monotonic() - begun < 2.5
+    assert time.monotonic() - begun >= 1.0
 
 
 @pytest.mark.parametrize(
-    ("headers", "least", "most"),
+    ("headers", "pause"),
     [
-        ({"retry_after_ms": "700"}, 0.7, 1.5),
-        ({"Retry_After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0, 0.5),
-        ({"Retry_After": "soon"}, 0.5, 1.5),
+        ({"Retry_After": "3"}, 3.0),
+        ({"retry_after_ms": "700"}, 0.7),
+        ({"Retry_After": "Sun, 06 Nov 1994 08:49:37 GMT"}, 0.0),
+        ({"Retry_After": "soon"}, azure_calls.PAUSE),
     ],
 )
 def test_a_wait_may_be_told_in_other_ways(
-    vault: FakeVault, opened: Open, headers: dict[str, str], least: float, most: float
+    vault: FakeVault, opened: Open, headers: dict[str, str], pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = opened()
     store.load(USER)
     vault.trouble = refusing("GET", refusal(429, "Throttled", **headers), times=1)
-    begun = time.monotonic()
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     assert store.load(USER) is None
-    assert least <= time.monotonic() - begun < most
+    # What is left of it is looked at again before the next attempt, since another call may have been asked to wait.
+    assert max(slept) == pytest.approx(pause)
 
 
 def test_a_wait_that_is_too_long_for_one_is_kept_by_all(vault: FakeVault, opened: Open) -> None:
@@ -200,14 +204,14 @@ def test_a_competitor_that_compared_with_the_same_version(vault: FakeVault, open
 
     def late(*arguments: Any, **options: Any) -> Any:
         compared.set()
-        go_on.wait(10)
+        go_on.wait(HANG)
         return put(*arguments, **options)
 
     slow._client.set_secret = late
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(slow.save(USER, NEWER, version)))
     thread.start()
-    compared.wait(10)
+    compared.wait(HANG)
     timer = threading.Timer(0.2, go_on.set)
     timer.start()
     with pytest.raises(StoreConflictError):
@@ -314,7 +318,7 @@ def test_many_threads_may_come_first(vault: FakeVault, opened: Open) -> None:
     ready = threading.Barrier(16)
 
     def first() -> None:
-        ready.wait(10)
+        ready.wait(HANG)
         try:
             outcomes.extend(store.load(USER) for _ in range(5))
         except BaseException as error:  # noqa: BLE001 - a thread's failure is reported by the test

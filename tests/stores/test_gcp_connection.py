@@ -21,6 +21,7 @@ from emailproxy.store.base import (
 )
 from emailproxy.store.registry import open_store as open_any
 from emailproxy.testing.store_contract import EXAMPLE
+from tests.patience import HANG
 
 from .conftest import cannot
 
@@ -43,17 +44,19 @@ def test_nobody_listens() -> None:
         begin = time.monotonic()
         with pytest.raises(StoreUnavailableError, match="cannot be reached for get_secret"):
             store.load(USER)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30, "the SDK tries for a minute"
         store.close()
 
 
 def test_no_answer(fake: FakeSecretManager, open_: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcp_calls, "CALL_SECONDS", 0.2)
     store = open_()
-    fake.delay = 0.6
+    assert store.load(USER) is None  # connected, so that each attempt arrives
+    before = fake.calls["GetSecret"]
+    monkeypatch.setattr(gcp_calls, "CALL_SECONDS", 1.0)
+    fake.delay = 1.5
     with pytest.raises(StoreUnavailableError, match="no answer to get_secret"):
         store.load(USER)
-    assert 2 <= fake.calls["GetSecret"] <= 3
+    assert 2 <= fake.calls["GetSecret"] - before <= 3
 
 
 def test_a_service_that_comes_back_is_used_again(fake: FakeSecretManager) -> None:
@@ -63,7 +66,7 @@ def test_a_service_that_comes_back_is_used_again(fake: FakeSecretManager) -> Non
     with pytest.raises(StoreUnavailableError):
         store.load(USER)
     with serving(fake, port=port):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANG
         while True:
             try:
                 assert record_of(store) == FIRST

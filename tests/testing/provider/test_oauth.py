@@ -22,13 +22,14 @@ from emailproxy.testing.provider import (
     open_provider,
 )
 from tests.clocks import PatientClock
+from tests.patience import HANG
 
 REDIRECT = "http://localhost:8080/back?kept=1"
 
 
 @asynccontextmanager
 async def provider_and_client() -> AsyncGenerator[tuple[Provider, httpx2.AsyncClient]]:
-    async with open_provider() as provider, httpx2.AsyncClient(trust_env=False) as client:
+    async with open_provider() as provider, httpx2.AsyncClient(trust_env=False, timeout=HANG) as client:
         yield provider, client
 
 
@@ -220,5 +221,5 @@ async def test_http_faults_are_answered() -> None:
 async def test_https_on_demand() -> None:
     async with open_provider(ProviderOptions(oauth_tls=True)) as provider:
         context = ssl.create_default_context(cafile=str(provider.ca_path))
-        async with httpx2.AsyncClient(trust_env=False, verify=context) as client:
+        async with httpx2.AsyncClient(trust_env=False, verify=context, timeout=HANG) as client:
             assert (await token(provider, client, grant_type="client_credentials")).status_code == 200

@@ -25,6 +25,7 @@ from emailproxy.testing.provider import (
     ProviderOptions,
     open_provider,
 )
+from tests.patience import HANG
 
 T = TypeVar("T")
 
@@ -252,7 +253,7 @@ async def test_idle_tells_of_new_mail_and_ends_with_done() -> None:
         received = bytearray()
 
         async def until(text: bytes) -> None:
-            with trio.fail_after(5):
+            with trio.fail_after(HANG):
                 while text not in received:
                     received.extend(await stream.receive_some())
             received.clear()
@@ -349,7 +350,7 @@ async def test_data_behind_starttls_ends_the_connection() -> None:
         async with stream:
             await stream.send_all(b"STARTTLS\r\nMAIL FROM:<a@example.com>\r\n")
             received = bytearray()
-            with trio.fail_after(5):
+            with trio.fail_after(HANG):
                 while data := await stream.receive_some():
                     received += data
         assert received.endswith(b"220 2.0.0 SMTP server ready\r\n")
