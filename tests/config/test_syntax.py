@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailproxy.config import syntax
+from emailproxy.config import irregular
 from emailproxy.config.syntax import decode, parse
 
 FILE = Path("x.config")
@@ -68,7 +68,7 @@ z = 1
 
 def test_many_faults_end_somewhere() -> None:
     read = parse("[a]\n" + "x = 1\n" * 1000, FILE)
-    assert len(read.faults) == syntax.MAX_SYNTAX_FAULTS + 1
+    assert len(read.faults) == irregular.MAX_SYNTAX_FAULTS + 1
     assert read.faults[-1].problem == "there are more faults than these"
 
 
