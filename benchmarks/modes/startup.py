@@ -88,7 +88,7 @@ def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Be
     things: dict[str, Begin] = {}
     missing: dict[str, str] = {}
     if "emailproxy" in names:
-        things["emailproxy"] = _peer(setting, "emailproxy")
+        things["emailproxy"] = _ours(setting)
     things["import trio"] = _python(setting, "import trio")
     things["python alone"] = _python(setting, "pass")
     if "emailproxy" in names:
@@ -98,7 +98,7 @@ def _things(setting: Setting, stack: contextlib.ExitStack) -> tuple[dict[str, Be
             except CannotStartError as error:
                 missing[f"with {name}"] = str(error).strip().rpartition("\n")[2]
             else:
-                things[f"with {name}"] = _ours_with(setting, place)
+                things[f"with {name}"] = _ours(setting, place)
     things |= {name: _peer(setting, name) for name in names if name != "emailproxy"}
     return things, missing
 
@@ -113,12 +113,13 @@ def _peer(setting: Setting, name: str) -> Begin:
     return begin
 
 
-def _ours_with(setting: Setting, store: stores.Place) -> Begin:
+def _ours(setting: Setting, store: stores.Place | None = None) -> Begin:
     @contextlib.contextmanager
     def begin(folder: Path) -> Generator[Begun]:
         place = setting.place.within(folder)
-        words = [*ours.command(place), "--cache-store", store.address or ""]
-        with ours.run("emailproxy", words, setting.upstream, place, variables=store.variables) as row:
+        words = [*ours.command(place), *(["--cache-store", store.address or ""] if store else [])]
+        variables = store.variables if store else {}
+        with ours.run("emailproxy", words, setting.upstream, place, variables=variables, served=False) as row:
             yield Begun(row)
 
     return begin

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import emailproxy
-from emailproxy.logs import CONTENT_LOGGER, LogError, set_up, setting, toggle_debug
+from emailproxy.logs import CONTENT_LOGGER, LogError, set_up, toggle_debug
+from emailproxy.logs import files as log_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +55,8 @@ def test_json_keeps_the_traceback_in_one_line(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_file_is_private_and_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setting, "FILE_SIZE", 2_000)
-    monkeypatch.setattr(setting, "FILES", 3)
+    monkeypatch.setattr(log_files, "FILE_SIZE", 2_000)
+    monkeypatch.setattr(log_files, "FILES", 3)
     path = tmp_path / "proxy.log"
     set_up(level="info", json_lines=False, target=str(path), content=False)
     for number in range(400):
