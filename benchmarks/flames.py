@@ -20,7 +20,7 @@ from benchmarks.client import PROTOCOLS, Protocol, Row
 from benchmarks.figures import Result
 from benchmarks.flamegraph import drawn
 from benchmarks.measure import ended, process_tree
-from benchmarks.modes import idle, logins, mixed, relay
+from benchmarks.modes import idle, logins, mixed, relay, startup
 from benchmarks.peers import ours
 from benchmarks.peers.base import found
 from benchmarks.rounds import FAILURES
@@ -50,7 +50,7 @@ TITLES = {
     "logins-smtp": "repeated SMTP logins",
     "idle-growth": "sessions that come, idle and leave",
     "mixed": "an office's day",
-    "startup": "from the start until it listens, and the stop",
+    "startup": "from the start until it greets, and the stop",
 }
 MISSING = "py-spy is not installed: pip install py-spy, or the dependency group profile"
 
@@ -171,6 +171,7 @@ def _start(program: str, setting: Setting, file: Path) -> None:
     words = [program, "record", "--output", str(file), *FORM, "--rate", str(START_RATE), "--"]
     with ours.run("emailproxy", [*words, *ours.command(place)], setting.upstream, place) as row:
         assert row.pid is not None
+        startup.greeted(row)
         for child in process_tree(row.pid)[1:]:
             os.kill(child, signal.SIGTERM)
         deadline = time.monotonic() + LIMIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
@@ -15,7 +16,8 @@ def process_tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += [int(child) for child in children.read_text().split()]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+                found += [int(child) for child in children.read_text().split()]
     return found
 
 
@@ -55,14 +57,19 @@ def _stat(pid: int) -> list[str]:
 
 def memory_kib(pid: int) -> int:
     """Proportional set size (PSS): memory of its own, and its share of what it shares."""
-    return sum(_pss(member) for member in process_tree(pid))
+    return sum(_rollup(member)["Pss"] for member in process_tree(pid))
 
 
-def _pss(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise ValueError(f"no Pss in smaps_rollup of {pid}")
+def own_memory_kib(pid: int) -> int:
+    """What of it is no file: a share of a library shrinks whenever somebody else starts who uses it too."""
+    parts = [_rollup(member) for member in process_tree(pid)]
+    return sum(part.get("Pss_Anon", part["Pss"]) for part in parts)
+
+
+def _rollup(pid: int) -> dict[str, int]:
+    """The sizes in smaps_rollup, see proc_pid_smaps(5); ``Pss_Anon`` is there from Linux 5.14 on."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    return {name: int(size.split()[0]) for name, _, size in (line.partition(":") for line in lines)}
 
 
 def resident_kib(pid: int) -> int:

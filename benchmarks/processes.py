@@ -170,6 +170,15 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def greets(port: int) -> bool:
+    """Whether somebody serves there: says the first words of IMAP, POP3 or SMTP."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+            return bool(client.recv(1))
+    except OSError:
+        return False
+
+
 def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], bool], pause: float = 0.005) -> None:
     """Wait until `ready` says so.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -23,6 +24,8 @@ STYLE = (
     ".whisker{stroke:#eee}.cut{stroke:#16181b}.c0{--c:#35c491}.c1{--c:#f0a63c}.c2{--c:#7aa8ec}.c3{--c:#c18be0}.c4{--c:#ee7a86}.c5{--c:#aaa}.c6{--c:#5f7a72}}"
 )
 COLOURS = 6
+LONGEST, LINE = 70, 20
+"""Letters of a line of the title, and its height."""
 FEW = 8
 """Points that are marked on their line; of more, the line is all there is to see."""
 KNOWN = ("emailproxy", "stunnel", "nginx", "haproxy", "dovecot", "classic")
@@ -50,13 +53,18 @@ def _colour(name: str, index: int, *, alone: bool = True) -> str:
 
 
 def _sheet(title: str, height: float, body: Sequence[str]) -> str:
+    words = textwrap.wrap(title, LONGEST)
+    lower = LINE * (len(words) - 1)
+    height += lower
+    heads = "\n".join(
+        f'<text class="text" x="20" y="{28 + LINE * index}" font-size="16" font-weight="600">{escape(line)}</text>'
+        for index, line in enumerate(words)
+    )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
         f'aria-label="{escape(title, quote=True)}" {FONT}>\n<title>{escape(title)}</title>\n<style>{STYLE}</style>\n'
         f'<rect class="ground" width="{WIDTH}" height="{height:.0f}" rx="8"/>\n'
-        f'<text class="text" x="20" y="28" font-size="16" font-weight="600">{escape(title)}</text>\n'
-        + "\n".join(body)
-        + "\n</svg>\n"
+        f'{heads}\n<g transform="translate(0 {lower})">\n' + "\n".join(body) + "\n</g>\n</svg>\n"
     )
 
 

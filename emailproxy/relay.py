@@ -64,11 +64,6 @@ class _Way:
         self.moved = -math.inf
         """When the source was last heard."""
 
-    @property
-    def reads(self) -> bool:
-        """Whether anything is to be read from the source now."""
-        return not (self.blocked or self.finished)
-
 
 class Relay:
     """Two connections, joined. Owns neither: the caller closes both after `run`.
@@ -196,25 +191,28 @@ class Relay:
 
     def go_on(self) -> Next:
         """Carry what a connection holds already, which does not make its socket readable. See `Turns`."""
-        return self._take_turn([way for way in (self._down, self._up) if way.reads and way.source.buffered])
+        self._active = now = trio.current_time()
+        more = False
+        for way in (self._down, self._up):
+            if not (way.blocked or way.finished) and way.source.buffered:
+                way.moved = now
+                more |= self._carry(way)
+        return self._following(more=more)
 
     def act(self, fd: int, readable: bool, writable: bool) -> Next:
         """Carry what has come, or what waited for room. See `Turns`."""
+        self._active = now = trio.current_time()
         reads, writes = (self._up, self._down) if fd == self._client.fd else (self._down, self._up)
-        ways = []
+        more = False
         if writable and writes.blocked and self._unblock(writes):
-            ways.append(writes)
-        if readable and reads.reads:
-            ways.append(reads)
-        return self._take_turn(ways)
+            writes.moved = now
+            more = self._carry(writes)
+        if readable and not (reads.blocked or reads.finished):
+            reads.moved = now
+            more |= self._carry(reads)
+        return self._following(more=more)
 
-    def _take_turn(self, ways: list[_Way]) -> Next:
-        now = self._active = trio.current_time()
-        following = Next.WAIT
-        for way in ways:
-            way.moved = now
-            if self._carry(way) and way.source.buffered:
-                following = Next.AGAIN
+    def _following(self, *, more: bool) -> Next:
         if self.ending is not None or self._stopped:
             return Next.OVER
         if self._down.finished:
@@ -224,10 +222,10 @@ class Relay:
             if self._idle_limit > LINGER:
                 self._idle_limit = LINGER
                 self._readiness.wake_by(self.deadline)
-        return following
+        return Next.AGAIN if more else Next.WAIT
 
     def _carry(self, way: _Way) -> bool:
-        """Carry what is there in one direction, at most a burst; whether there may be more already."""
+        """Carry what is there in one direction, at most a burst; whether the source holds more already."""
         source, sink, to_client = way.source, way.sink, way.to_client
         for _ in range(BURST):
             try:
@@ -262,7 +260,7 @@ class Relay:
                 return False
             if source.drained:
                 return False
-        return True
+        return source.buffered
 
     def _unblock(self, way: _Way) -> bool:
         """The sink takes something again; whether it took all that waited, so that reading may go on."""
@@ -280,7 +278,8 @@ class Relay:
     def _watch(self, connection: Connection) -> None:
         """Await of `connection` what its two directions need."""
         reads, writes = (self._up, self._down) if connection is self._client else (self._down, self._up)
-        self._readiness.watch(connection.fd, readable=reads.reads, writable=writes.blocked)
+        readable = not (reads.blocked or reads.finished)
+        self._readiness.watch(connection.fd, readable=readable, writable=writes.blocked)
 
     def _end(self, ending: Ending) -> None:
         """One direction cannot go on, so neither can."""

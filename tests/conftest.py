@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -30,11 +32,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FreePort = Callable[[], int]
 
+MOST = 60
+"""Characters of a TMPDIR that leave enough for a socket's own name."""
+
 
 @pytest.fixture
 def autojump_clock() -> PatientClock:
     """In place of pytest-trio's, which jumps while a thread works."""
     return PatientClock()
+
+
+@pytest.fixture
+def brief_path() -> Iterator[Path]:
+    """A folder for Unix sockets: a path has 107 octets, of which a long TMPDIR and a test's name take too many."""
+    place = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(prefix="t-", dir=place if len(place) <= MOST else "/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -406,12 +406,14 @@ class Heard:
                 return [line for line in found if not line.startswith("MONOTONIC_USEC=")]
 
 
-async def test_the_service_manager_hears_of_it(tmp_path: Path, provider: Provider, free_port: FreePort) -> None:
+async def test_the_service_manager_hears_of_it(
+    tmp_path: Path, brief_path: Path, provider: Provider, free_port: FreePort
+) -> None:
     path, port = tmp_path / "emailproxy.config", free_port()
     path.write_text(QUIET + section(port, provider) + account(provider))
-    manager = Heard(tmp_path / "notify")
+    manager = Heard(brief_path / "notify")
     async with trio.open_nursery() as nursery:
-        ours = ServiceManager(str(tmp_path / "notify"), watchdog=3600)
+        ours = ServiceManager(str(brief_path / "notify"), watchdog=3600)
         proxy = Proxy(load(path), Options(local_server_auth=True), manager=ours)
         await nursery.start(proxy.run)
         serving = f"STATUS=serving IMAP-{port}; accounts 1"

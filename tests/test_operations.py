@@ -354,12 +354,12 @@ class Manager:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="systemd's protocols")
-async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: Path) -> None:
+async def test_a_service_manager_restarts_it_and_no_client_is_refused(tmp_path: Path, brief_path: Path) -> None:
     path = tmp_path / "emailproxy.config"
     server = "[IMAP-1]\nlocal_address = 127.0.0.1\nserver_address = localhost\nserver_port = 9\n"
     account = f"[{USER}]\noauth2_flow = client_credentials\ntoken_url = http://localhost:9/\noauth2_scope = mail\nclient_id = x\nclient_secret = y\n"  # noqa: E501
     path.write_text("[emailproxy]\nconsole_listen = off\n" + server + account)
-    manager = Manager(tmp_path)
+    manager = Manager(brief_path)
     port = manager.mail.getsockname()[1]
     process = await manager.start(path, "IMAP-1")
     try:

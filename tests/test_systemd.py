@@ -34,14 +34,14 @@ class Manager:
 
 
 @pytest.fixture
-def manager(tmp_path: Path) -> Iterator[Manager]:
-    manager = Manager(str(tmp_path / "notify"))
+def manager(brief_path: Path) -> Iterator[Manager]:
+    manager = Manager(str(brief_path / "notify"))
     yield manager
     manager.socket.close()
 
 
-def test_what_is_told(manager: Manager, tmp_path: Path) -> None:
-    ours = ServiceManager(str(tmp_path / "notify"))
+def test_what_is_told(manager: Manager, brief_path: Path) -> None:
+    ours = ServiceManager(str(brief_path / "notify"))
     ours.ready("serving\nIMAP-1993")
     before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
     ours.reloading()
@@ -64,21 +64,21 @@ def test_an_abstract_socket() -> None:
     manager.socket.close()
 
 
-def test_nobody_there_is_no_error(tmp_path: Path) -> None:
+def test_nobody_there_is_no_error(brief_path: Path) -> None:
     ServiceManager(None).ready("x")
-    ServiceManager(str(tmp_path / "nobody")).ready("x")
+    ServiceManager(str(brief_path / "nobody")).ready("x")
 
 
 async def test_the_watchdog_hears_us_twice_in_its_time(
-    manager: Manager, tmp_path: Path, autojump_clock: PatientClock
+    manager: Manager, brief_path: Path, autojump_clock: PatientClock
 ) -> None:
     with trio.move_on_after(9.5):
-        await ServiceManager(str(tmp_path / "notify"), watchdog=2.0).keep_watch()
+        await ServiceManager(str(brief_path / "notify"), watchdog=2.0).keep_watch()
     assert manager.heard() == [{"WATCHDOG": "1"}] * 10
 
 
-async def test_no_watchdog_no_task(manager: Manager, tmp_path: Path) -> None:
-    await ServiceManager(str(tmp_path / "notify")).keep_watch()
+async def test_no_watchdog_no_task(manager: Manager, brief_path: Path) -> None:
+    await ServiceManager(str(brief_path / "notify")).keep_watch()
     assert manager.heard() == []
 
 

@@ -79,7 +79,9 @@ def _started(
     """A proxy, with what its start took."""
     words = ours.command(setting.place) + ([] if store is None else ["--cache-store", str(store)])
     begun = time.perf_counter()
-    row = stack.enter_context(ours.run(name.replace(" ", "-"), words, setting.upstream, setting.place, users=users))
+    row = stack.enter_context(
+        ours.run(name.replace(" ", "-"), words, setting.upstream, setting.place, users=users, served=False)
+    )
     figures = {"s to listening": time.perf_counter() - begun}
     assert row.pid is not None
     _first_login(setting, row)

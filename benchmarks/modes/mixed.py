@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from benchmarks.client import Client, Pop3Client, Row, SmtpClient
 from benchmarks.figures import Result
-from benchmarks.measure import descriptors, memory_kib
+from benchmarks.measure import descriptors, memory_kib, own_memory_kib
 from benchmarks.modes.idle import ENTERING, capacity
 from benchmarks.rounds import in_turn
 from benchmarks.setting import Setting, Tables, scaled
@@ -50,6 +50,7 @@ def day(setting: Setting, row: Row, result: Result, minutes: float) -> None:
     files = None if row.pid is None else descriptors(row.pid)
     clients: list[Client] = []
     memory: list[float] = []
+    own: list[float] = []
     with ThreadPoolExecutor(ENTERING) as pool:
         try:
             clients += pool.map(lambda _number: _idling(setting, row), range(setting.sizes.office))
@@ -59,6 +60,7 @@ def day(setting: Setting, row: Row, result: Result, minutes: float) -> None:
                     list(pool.map(lambda call: call(), _turn(setting, row, clients)))
                     if row.pid is not None:
                         memory.append(memory_kib(row.pid) / 1024)
+                        own.append(own_memory_kib(row.pid) / 1024)
                     time.sleep(max(0.0, begun + (number + 1) * TICK - time.monotonic()))
         finally:
             for client in clients:
@@ -70,7 +72,7 @@ def day(setting: Setting, row: Row, result: Result, minutes: float) -> None:
     if row.pid is None or files is None:
         return
     result.add("MiB", statistics.median(memory))
-    result.add("memory growth %", growth(memory))
+    result.add("memory growth %", growth(own))
     result.curves["MiB over time"], result.series = memory, ("MiB over time",)
     deadline = time.monotonic() + SETTLED
     while descriptors(row.pid) > files and time.monotonic() < deadline:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from benchmarks.client import Row
 from benchmarks.peers.base import Peer, ports
-from benchmarks.processes import Place, Upstream, listens, started, wait
+from benchmarks.processes import Place, Upstream, greets, listens, started, wait
 
 __all__ = ["OURS", "command", "configuration", "run"]
 
@@ -56,8 +56,12 @@ def run(
     users: Sequence[str] = (),
     flow: str = APPLICATION,
     variables: Mapping[str, str] = NO_VARIABLES,
+    served: bool = True,
 ) -> Generator[Row]:
-    """Run a proxy that reads our configuration file, and wait until all its ports listen."""
+    """Run a proxy that reads our configuration file, and wait until all its ports listen; if `served`, until it serves.
+
+    Ours listens before it is all loaded, which is no part of what is measured later.
+    """
     local = ports("imap", "imaps", "pop3", "smtp")
     config = place.folder / f"{name}.config"
     config.write_text(configuration(upstream, local, users, flow))
@@ -65,6 +69,8 @@ def run(
     full = place.pins.command([*words, "--config-file", str(config)], row=True)
     with started(full, log, SSL_CERT_FILE=upstream.ca_path, **variables) as process:
         wait(process, log, lambda: all(listens(port) for port in local.values()))
+        if served:
+            wait(process, log, lambda: greets(local["imap"]))
         yield Row(name, "127.0.0.1", local.pop("imap"), process.pid, "password", local, upstream.trust(), most)
 
 

@@ -9,6 +9,7 @@ the list.
 
 from __future__ import annotations
 
+import gc
 import logging
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
@@ -49,6 +50,8 @@ def start(
             if not bound:
                 end(Exit.NOTHING_TO_SERVE, "no listener could be opened, see the errors above")
             from emailproxy.cli import serving  # all the rest
+
+            gc.freeze()  # to look for garbage in what stays would hold up the first clients
 
         signals.hold()
         options = serving.Options(

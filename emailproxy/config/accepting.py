@@ -15,7 +15,7 @@ from emailproxy.config.certificates import MAX_OCTETS
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["is_accepted_pair", "validity"]
+__all__ = ["first_certificate", "is_accepted_pair", "validity"]
 
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 _END: Final = "-----END CERTIFICATE-----"
@@ -44,9 +44,7 @@ def validity(pem: bytes) -> tuple[dt.datetime, dt.datetime]:
     Raises:
         ValueError, IndexError: it is not as it should be.
     """
-    text = pem.decode("latin-1")
-    begin = text.index(_BEGIN)
-    certificate = ssl.PEM_cert_to_DER_cert(text[begin : text.index(_END, begin) + len(_END)] + "\n")
+    certificate = ssl.PEM_cert_to_DER_cert(first_certificate(pem))
     _, content, _ = _element(certificate)
     _, signed, _ = _element(content)
     tag, _, rest = _element(signed)
@@ -61,6 +59,17 @@ def validity(pem: bytes) -> tuple[dt.datetime, dt.datetime]:
     begins_at = _time(kind, begins)
     kind, ends, _ = _element(rest)
     return begins_at, _time(kind, ends)
+
+
+def first_certificate(pem: bytes) -> str:
+    """The server's own certificate in `pem`, without its chain and whatever else is there.
+
+    Raises:
+        ValueError: there is none.
+    """
+    text = pem.decode("latin-1")
+    begin = text.index(_BEGIN)
+    return text[begin : text.index(_END, begin) + len(_END)] + "\n"
 
 
 def _element(der: bytes) -> tuple[int, bytes, bytes]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emailproxy.config.credential import Credential
     from emailproxy.config.google_key import GoogleKey
     from emailproxy.config.options import Reader
+    from emailproxy.config.syntax import Syntax
     from emailproxy.references.base import Reference, SecretValue
     from emailproxy.references.sources import Sources
     from emailproxy.secret import Secret
@@ -29,6 +30,7 @@ __all__ = [
     "nearest",
     "parse_credential",
     "parse_google_key",
+    "parse_irregular",
     "split_words",
 ]
 
@@ -66,6 +68,13 @@ def is_accepted_pair(certificate: Path, key: Path | None) -> bool:
     from emailproxy.config import accepting
 
     return accepting.is_accepted_pair(certificate, key)
+
+
+def parse_irregular(text: str, file: Path) -> Syntax:
+    """See `emailproxy.config.irregular`."""
+    from emailproxy.config import irregular
+
+    return irregular.parse_irregular(text, file)
 
 
 def fetch(sources: Sources, references: Collection[Reference]) -> dict[Reference, SecretValue | StoreError]:

@@ -6,7 +6,6 @@ where it cannot, so that one run finds everything. Messages show values only whe
 
 from __future__ import annotations
 
-import configparser
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +41,7 @@ SIMILARITY: Final = 0.8
 # A broken multi-line value (a private key, say) can look like an option; only what looks like a name is repeated.
 _NAME: Final = re.compile(r"[a-z]+(?:[_ .-][a-z0-9]+)*")
 _MAX_NAME: Final = 48
+_STATES: Final = dict.fromkeys(("1", "yes", "true", "on"), True) | dict.fromkeys(("0", "no", "false", "off"), False)
 _SPACE: Final = re.compile(r"\s")
 
 
@@ -139,7 +139,7 @@ class Reader:
         value = self.text(name)
         if value is None:
             return default
-        state = configparser.ConfigParser.BOOLEAN_STATES.get(value.lower())
+        state = _STATES.get(value.lower())
         if state is None:
             self.fault(name, f"{_shortened(value)} is neither True nor False", remedy)
             return default
@@ -255,6 +255,9 @@ def printable_url(text: str) -> str:
 
 def is_host(name: str) -> bool:
     """Whether a look-up can be asked for `name`: a label that is empty or too long is an error even there."""
+    if name.isascii():  # without the codec for international names, which takes long to load
+        *labels, last = name.split(".")
+        return all(0 < len(label) < 64 for label in labels) and len(last) < 64
     try:
         name.encode("idna")
     except UnicodeError:

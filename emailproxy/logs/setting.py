@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
-import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Final
 
 from emailproxy.failures import ProxyError
 from emailproxy.logs.formats import JsonFormatter, TextFormatter
-from emailproxy.logs.syslog import SyslogHandler
 
 __all__ = ["CONTENT_LOGGER", "LogError", "set_up", "toggle_debug"]
 
 CONTENT_LOGGER: Final = "emailproxy.content"
 """What mail sessions carry after login; silent unless ``--debug-content`` is given."""
 
-FILE_SIZE = 32 * 1024 * 1024
-FILES = 10
-"""The classic proxy's rotation: 32 MB, 10 old files kept."""
-
 
 class LogError(ProxyError):
     """The log cannot go there; the message says why, and what to do."""
-
-
-class _PrivateFileHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner can read: it names accounts and addresses."""
-
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        return TextIOWrapper(os.fdopen(descriptor, "ab", buffering=0), encoding="utf-8", write_through=True)
 
 
 def set_up(*, level: str, json_lines: bool, target: str, content: bool) -> None:
@@ -63,17 +47,22 @@ def _handler(target: str, *, json_lines: bool) -> logging.Handler:
     formatter = JsonFormatter() if json_lines else TextFormatter()
     name, _, address = target.partition(":")
     try:
+        # Each is loaded when the log goes there: most logs go to stderr, and whoever starts waits for this.
         match name:
             case "journald" if not address:
                 from emailproxy.logs.journal import JournalHandler  # needs what Windows does not have
 
                 return JournalHandler()
             case "syslog":
+                from emailproxy.logs.syslog import SyslogHandler
+
                 return SyslogHandler(address or None, JsonFormatter() if json_lines else logging.Formatter())
             case "stderr" if not address:
                 handler: logging.Handler = logging.StreamHandler(sys.stderr)
             case _:
-                handler = _PrivateFileHandler(target, maxBytes=FILE_SIZE, backupCount=FILES, encoding="utf-8")
+                from emailproxy.logs.files import PrivateFileHandler
+
+                handler = PrivateFileHandler(target)
     except (OSError, ValueError) as error:
         remedy = {
             "journald": "is systemd's journal running here? Else log to stderr",

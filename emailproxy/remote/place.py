@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from emailproxy.config import load_channel
+from emailproxy.config.accepting import first_certificate
 from emailproxy.config.channel import Channel, Place
 from emailproxy.config.options import is_loopback
 from emailproxy.console.tokenfile import TokenFileError, read_token, token_path
@@ -142,11 +140,10 @@ def _pinned(source: Path | Fetched | None) -> ssl.SSLContext | None:
         return None
     try:
         pem = source.value.octets if isinstance(source, Fetched) else source.read_bytes()
-        own = x509.load_pem_x509_certificates(pem)[0].public_bytes(Encoding.PEM).decode()
-    except (OSError, ValueError) as error:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=first_certificate(pem))
+    except (OSError, ValueError) as error:  # includes ssl.SSLError
         raise BadAddressError(f"console_certificate_path cannot be read: {error}") from None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(cadata=own)
     return context

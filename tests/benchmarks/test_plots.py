@@ -36,6 +36,15 @@ def test_a_sheet_brings_its_ground_and_knows_dark_pages() -> None:
         assert "prefers-color-scheme:dark" in document
 
 
+def test_a_long_title_has_two_lines_and_the_rest_is_lower() -> None:
+    short, long = (bars(title, {"f": [Bar("a", 1.0)]}) for title in ("Idle", "Idle: " + "many sessions " * 8))
+    assert 'transform="translate(0 0)"' in short
+    assert 'transform="translate(0 20)"' in long
+    heights = [float(ET.fromstring(document).get("viewBox", "").split()[3]) for document in (short, long)]
+    assert heights[1] == heights[0] + 20
+    assert max(len(text) for text in texts(long)) <= 70
+
+
 def test_bars_of_nothing_are_drawn_all_the_same() -> None:
     ET.fromstring(bars("Idle", {"CPU": [Bar("ours", 0.0, 0.0), Bar("peer", -1.0)], "none": []}))
     ET.fromstring(lines("Idle", {}, x="x", y="y"))

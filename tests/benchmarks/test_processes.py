@@ -1,8 +1,10 @@
 """Processes of a benchmark start, or say why not."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,20 @@ def test_a_peer_that_is_not_there_says_what_it_needs(monkeypatch: pytest.MonkeyP
     needs = {name: peer.missing() for name, peer in PEERS.items()}
     assert needs.pop("emailproxy") is None
     assert all(needs.values())
+
+
+def test_who_accepts_need_not_serve() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+
+        def serve(words: bytes) -> None:
+            client, _ = sock.accept()
+            client.sendall(words)
+            client.close()
+
+        for words in (b"", b"* OK\r\n"):
+            thread = threading.Thread(target=serve, args=(words,))
+            thread.start()
+            assert processes.greets(port) == bool(words)
+            thread.join()
+    assert not processes.greets(port)

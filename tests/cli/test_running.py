@@ -180,17 +180,17 @@ def test_faults_of_the_console_alone_are_said(tmp_path: Path) -> None:
     assert "server_port" not in err
 
 
-def test_a_unix_socket(tmp_path: Path) -> None:
+def test_a_unix_socket(tmp_path: Path, brief_path: Path) -> None:
     def commands() -> list[tuple[int, str, str]]:
-        with running_proxy(tmp_path, console="unix:{folder}/console.sock", **UNATTENDED) as proxy:
+        with running_proxy(tmp_path, console=f"unix:{brief_path}/console.sock", **UNATTENDED) as proxy:
             return [
                 proxy.typed("status", "--json"),
-                run("--config-file", proxy.path, "sessions", "--url", f"unix:{tmp_path}/console.sock"),
+                run("--config-file", proxy.path, "sessions", "--url", f"unix:{brief_path}/console.sock"),
                 proxy.typed("console"),
             ]
 
     status, sessions, console = commands()
-    assert json.loads(status[1])["proxy"]["addresses"] == [f"unix:{tmp_path}/console.sock"]
+    assert json.loads(status[1])["proxy"]["addresses"] == [f"unix:{brief_path}/console.sock"]
     assert sessions[1] == "no session is open\n"
     assert console[0] == Exit.FAILED
     assert "no browser can open" in console[2]

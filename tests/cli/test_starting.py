@@ -15,6 +15,7 @@ import trustme
 
 from emailproxy.cli import Exit
 from tests.conftest import FreePort
+from tests.patience import HANG
 from tests.test_cli import GOOD, read_until
 from tests.test_listener import certificate
 
@@ -135,7 +136,7 @@ def is_loading(process: subprocess.Popen[str]) -> None:
 
 
 def greeting(client: socket.socket) -> bytes:
-    client.settimeout(30)
+    client.settimeout(HANG)
     return client.recv(4096)
 
 
@@ -149,7 +150,7 @@ def test_what_is_loaded_when_it_listens(config: Path, port: int, tls: bool, tmp_
         log = read_until(process, f"listening on 127.0.0.1:{port}")
         assert process.stdout is not None
         loaded = set(process.stdout.read().split()) - set(alone.stdout.decode().split())
-        assert process.wait(30) == 0, log
+        assert process.wait(HANG) == 0, log
     assert "emailproxy.config.reader" in loaded
     assert {name.partition(".")[0] for name in loaded} & LATER == set()
     assert {name for late in LATER_OF_OURS for name in loaded if (name + ".").startswith(late + ".")} == set()
@@ -165,13 +166,24 @@ def test_who_connects_at_once_is_served(config: Path, port: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_no_garbage_is_looked_for_in_what_was_loaded(config: Path, port: int) -> None:
+    program = "import atexit, gc\natexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000))\n"
+    with started(program, config) as process:
+        read_until(process, "tokens are kept in")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(HANG) == Exit.STOPPED
+        assert process.stdout is not None
+        assert process.stdout.read() == "True True\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGINT", "SIGQUIT"])
 def test_a_stop_while_it_loads_is_at_once(config: Path, port: int, number: str) -> None:
     with started(HELD, config) as process:
         is_loading(process)
         process.send_signal(getattr(signal, number))
         log = read_until(process, "stopped")
-        assert process.wait(30) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
         assert f"{number}: stopped, before anybody was served" in log
         assert process.stderr is not None
         assert process.stderr.read() == "", "no traceback"
@@ -192,7 +204,7 @@ def test_a_stop_that_a_module_swallows_is_a_stop(config: Path) -> None:
     with started(program, config) as process:
         is_loading(process)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
         assert process.stderr is not None
         assert "SIGTERM: stopped, before anybody was served" in process.stderr.read()
 
@@ -207,7 +219,7 @@ def test_other_signals_while_it_loads_are_answered_then(config: Path) -> None:
         log = read_until(process, "configuration reloaded")
         assert "debug is on" in log
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == Exit.STOPPED
+        assert process.wait(HANG) == Exit.STOPPED
 
 
 @pytest.mark.parametrize(
@@ -235,7 +247,7 @@ sys.meta_path.insert(0, Missing())
     with started(program, config, "--cache-store", store) as process:
         assert process.stderr is not None
         told = process.stderr.read()
-        assert process.wait(30) == Exit.CONFIGURATION, told
+        assert process.wait(HANG) == Exit.CONFIGURATION, told
     assert words in told
     assert "listening" not in told
     assert "Traceback" not in told
@@ -247,7 +259,7 @@ def test_a_console_without_its_extra_is_told_before_it_listens(config: Path) -> 
     with started(program, config) as process:
         assert process.stderr is not None
         told = process.stderr.read()
-        assert process.wait(30) == Exit.CONFIGURATION, told
+        assert process.wait(HANG) == Exit.CONFIGURATION, told
     assert "emailproxy-cloud[console]" in told
     assert "listening" not in told
 
@@ -257,5 +269,5 @@ def test_a_part_that_is_missing_ends_it_loudly(config: Path) -> None:
     with started(program, config) as process:
         assert process.stderr is not None
         told = process.stderr.read()
-        assert process.wait(30) == Exit.FAILED
+        assert process.wait(HANG) == Exit.FAILED
     assert "No module named that" in told

@@ -12,7 +12,9 @@ from emailproxy.config.deferred import nearest, split_words
 
 from .conftest import ACCOUNT, SERVER
 
-HEAVY = {"cryptography", "importlib.metadata", "difflib", "concurrent.futures", "ssl", "shlex", "trio"}
+HEAVY = {"configparser", "cryptography", "encodings.idna", "importlib.metadata"} | {
+    *("concurrent.futures", "difflib", "shlex", "ssl", "trio")
+}
 
 
 def loaded(path: Path, text: str) -> set[str]:
@@ -36,6 +38,8 @@ def _path() -> str:
     [
         ("", set()),
         ("client_secert = x\n", {"difflib"}),
+        ("client_id = twice\n", {"configparser"}),
+        ("imap_server = b\u00fccher.example\n", {"encodings.idna"}),
         ("login_alias = no:reference\n", {"importlib.metadata"}),
         ("jwt_certificate_path = {path}\n", {"cryptography"}),
     ],

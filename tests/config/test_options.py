@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from emailproxy.config.options import Findings, Option, Reader, is_loopback, printable_url
+from emailproxy.config.options import Findings, Option, Reader, is_host, is_loopback, printable_url
 
 
 def reader(**options: str) -> tuple[Reader, Findings]:
@@ -79,3 +79,17 @@ def test_printable_url(url: str, printed: str) -> None:
 )
 def test_is_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) == loopback
+
+
+@given(st.text("ab.-", max_size=70) | st.text(max_size=20))
+@example("a" * 63 + ".")
+@example("a" * 64)
+@example(".")
+@example("a..b")
+def test_a_host_is_what_the_codec_for_names_takes(name: str) -> None:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        assert not is_host(name)
+    else:
+        assert is_host(name)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emailproxy.config import syntax
+from emailproxy.config import irregular
 from emailproxy.config.syntax import decode, parse
 
 FILE = Path("x.config")
@@ -25,6 +25,17 @@ def test_sections_and_options() -> None:
     assert dict(read.sections["B"].options) == {"x": "0"}
     assert read.sections["B"].own == frozenset()
     assert list(read.sections) == ["a b", "B", "b"]
+
+
+def test_long_tokens_are_left_to_the_store() -> None:
+    token = "gAAAA" * 1000
+    options = f"client_secret = s\naccess_token = {token}\nclient_secret_encrypted = {token}\n"
+    read = parse(f"[ada@x]\n{options}[@x]\n{options}[notes]\n{options}", FILE).sections
+    assert read["ada@x"].own == {"client_secret", "access_token", "client_secret_encrypted"}
+    assert token not in read["ada@x"].options.values()
+    assert read["ada@x"].options["client_secret"] == "s"
+    for name in ("@x", "notes"):
+        assert read[name].options["client_secret_encrypted"] == token
 
 
 def test_every_fault_is_found_with_its_line() -> None:
@@ -57,7 +68,7 @@ z = 1
 
 def test_many_faults_end_somewhere() -> None:
     read = parse("[a]\n" + "x = 1\n" * 1000, FILE)
-    assert len(read.faults) == syntax.MAX_SYNTAX_FAULTS + 1
+    assert len(read.faults) == irregular.MAX_SYNTAX_FAULTS + 1
     assert read.faults[-1].problem == "there are more faults than these"
 
 

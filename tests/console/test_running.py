@@ -56,9 +56,9 @@ async def test_a_reload_that_changes_nothing_ends_no_connection(tmp_path: Path) 
         assert watcher.closed is None
 
 
-async def test_it_moves(tmp_path: Path) -> None:
+async def test_it_moves(tmp_path: Path, brief_path: Path) -> None:
     async with served(tmp_path) as one:
-        before, path = one.url, tmp_path / "x.sock"
+        before, path = one.url, brief_path / "x.sock"
         await one.apply(listen=Place(path=path))
         assert await answers(before) == 0
         transport = httpx2.AsyncHTTPTransport(uds=str(path))

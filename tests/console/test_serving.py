@@ -54,8 +54,8 @@ async def test_over_tcp() -> None:
             assert (await client.get(f"http://{place}/")).content == b"xx"
 
 
-async def test_over_a_unix_socket(tmp_path: Path) -> None:
-    path = tmp_path / "x.sock"
+async def test_over_a_unix_socket(brief_path: Path) -> None:
+    path = brief_path / "x.sock"
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
     async with serving_at(Place(path=path)), httpx2.AsyncClient(transport=transport, timeout=HANG) as client:
         assert (await client.get("http://console/")).content == b"xx"

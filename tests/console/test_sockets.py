@@ -46,8 +46,8 @@ async def test_no_address_of_this_machine(host: str) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(path=tmp_path / "console.sock")
+def place(brief_path: Path) -> Place:
+    return Place(path=brief_path / "console.sock")
 
 
 async def test_a_unix_socket_is_its_owners_alone(place: Place) -> None:
@@ -100,6 +100,6 @@ async def test_anothers_socket_is_not_removed(place: Place) -> None:
     second.close()
 
 
-async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there(brief_path: Path) -> None:
     with pytest.raises(PlaceError, match="No such file"):
-        await bind(Place(path=tmp_path / "nowhere" / "x.sock"))
+        await bind(Place(path=brief_path / "nowhere" / "x.sock"))

@@ -73,11 +73,11 @@ def test_alone(start_proxy: StartProxy, accounts: Accounts, world: World, tmp_pa
 
 @pytest.mark.parametrize("kind", ["device", "interactive"])
 def test_by_the_running_proxy(
-    start_proxy: StartProxy, accounts: Accounts, world: World, tmp_path: Path, kind: str
+    start_proxy: StartProxy, accounts: Accounts, world: World, brief_path: Path, kind: str
 ) -> None:
     """The proxy asks, and its own listener gets the redirect; who types hears of it over the control channel."""
     options = accounts.device() if kind == "device" else accounts.interactive()
-    proxy = start_proxy({USER: options}, settings={"console_listen": f"unix:{tmp_path}/console.sock"})
+    proxy = start_proxy({USER: options}, settings={"console_listen": f"unix:{brief_path}/console.sock"})
     with subprocess.Popen(
         command(proxy, "authorise", USER, "--password-file", "-", "--json"),
         stdin=subprocess.PIPE,

@@ -34,8 +34,8 @@ def record(message: str, **fields: object) -> logging.LogRecord:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
+def path(brief_path: Path) -> Path:
+    return brief_path / "journal"
 
 
 def test_an_entry_with_its_fields(path: Path) -> None:

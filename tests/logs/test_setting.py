@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import emailproxy
-from emailproxy.logs import CONTENT_LOGGER, LogError, set_up, setting, toggle_debug
+from emailproxy.logs import CONTENT_LOGGER, LogError, set_up, toggle_debug
+from emailproxy.logs import files as log_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,8 +55,8 @@ def test_json_keeps_the_traceback_in_one_line(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_file_is_private_and_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setting, "FILE_SIZE", 2_000)
-    monkeypatch.setattr(setting, "FILES", 3)
+    monkeypatch.setattr(log_files, "FILE_SIZE", 2_000)
+    monkeypatch.setattr(log_files, "FILES", 3)
     path = tmp_path / "proxy.log"
     set_up(level="info", json_lines=False, target=str(path), content=False)
     for number in range(400):
@@ -107,10 +108,10 @@ def test_nobody_is_there(target: str, said: str) -> None:
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_syslog_gets_text_or_json(tmp_path: Path, json_lines: bool) -> None:
+def test_syslog_gets_text_or_json(brief_path: Path, json_lines: bool) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
-        daemon.bind(str(tmp_path / "log"))
-        set_up(level="info", json_lines=json_lines, target=f"syslog:{tmp_path}/log", content=False)
+        daemon.bind(str(brief_path / "log"))
+        set_up(level="info", json_lines=json_lines, target=f"syslog:{brief_path}/log", content=False)
         logging.getLogger("emailproxy.session").info("hello", extra={"account": "u@example.com"})
         said = daemon.recv(4096).decode().partition(": ")[2]
     assert (json.loads(said)["account"] == "u@example.com") if json_lines else (said == "hello")

@@ -35,8 +35,8 @@ def all_of(daemon: socket.socket) -> list[str]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "log"
+def path(brief_path: Path) -> Path:
+    return brief_path / "log"
 
 
 def test_by_the_local_socket(path: Path) -> None:
