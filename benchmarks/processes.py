@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import socket
 import ssl
 import subprocess
@@ -25,6 +26,10 @@ PASSWORD = "benchmark"
 START_LIMIT = 300.0
 """Seconds for a process to start listening: a hundred thousand accounts take a while on a busy machine."""
 
+
+PORTS = range(10_000, 12_000)
+"""Below those that systems hand out for connections (32,768 on Linux): one of thousands that a run opens could else get
+a port before the program that was told to listen there, or reach itself at it."""
 
 UNPINNED = Pins()
 
@@ -158,10 +163,12 @@ def available() -> set[int]:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody uses right now, and that the system gives to nobody who asks for any."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise CannotStartError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken")
 
 
 def listens(port: int) -> bool:

@@ -9,7 +9,7 @@ know which line is wrong asks `configparser` itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 __all__ = ["DEFAULT", "IrregularError", "Reading", "folded_newlines", "sections"]
@@ -22,7 +22,7 @@ _HEADER: Final = re.compile(r"\[(?P<header>.+)\]")
 # What is alike is kept once: lines and whole blocks that come again, as long as they are no longer than configuration
 # is (sealed tokens are, and are all different), and as many as a file has that people wrote.
 _LONGEST_LINE: Final = 160
-_LONGEST_BODY: Final = 2048
+_LONGEST_BODY: Final = 1024
 _KEPT: Final = 1024
 
 
@@ -160,7 +160,9 @@ def _blocks(text: str) -> Iterator[str]:
     yield text[begin:]
 
 
-def sections(text: str, repeated: str | None = DEFAULT) -> Mapping[str, Mapping[str, str]]:
+def sections(
+    text: str, repeated: str | None = DEFAULT, forget: Callable[[dict[str, dict[str, str]]], None] | None = None
+) -> Mapping[str, Mapping[str, str]]:
     """All sections of `text` with their own options, names in lower case; `DEFAULT` is a section like others.
 
     Sections that are equal may be one object.
@@ -168,6 +170,8 @@ def sections(text: str, repeated: str | None = DEFAULT) -> Mapping[str, Mapping[
     Args:
         text: an INI text.
         repeated: as for `Reading`.
+        forget: called with all sections so far when one was read that is long and like no other, to take out of it
+            what nobody needs. Thousands of tokens would else be kept until the last one is read.
 
     Raises:
         IrregularError: `configparser` would raise an error; this one does not say which.
@@ -176,4 +180,6 @@ def sections(text: str, repeated: str | None = DEFAULT) -> Mapping[str, Mapping[
     reading = Reading(repeated)
     for block in _blocks(folded_newlines(text)):
         reading.add(block, found)
+        if forget is not None and len(block) > _LONGEST_BODY:
+            forget(found)
     return found

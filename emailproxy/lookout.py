@@ -134,6 +134,8 @@ if sys.platform == "linux":
             result = outcome.capture(turns.act, fd, readable, writable)
             if isinstance(result, outcome.Value) and result.value is Next.WAIT:
                 return
+            if self._task is None:  # the turn has stopped us
+                return
             self._task = None
             trio.lowlevel.reschedule(task, result)
 

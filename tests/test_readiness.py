@@ -249,3 +249,22 @@ async def test_stopping(opened: Callable[[], Readiness], sockets: list[socket.so
     assert turns.told == []
     readiness.close()
     readiness.stop()
+
+
+async def test_stopping_within_a_turn(opened: Callable[[], Readiness], sockets: list[socket.socket]) -> None:
+    far, near, far_other, other = sockets
+    readiness, others = opened(), opened()
+    readiness.watch(near.fileno(), readable=True, writable=False)
+    others.watch(other.fileno(), readable=True, writable=False)
+
+    class Last(Noted):
+        def act(self, fd: int, readable: bool, writable: bool) -> Next:
+            readiness.stop()
+            return super().act(fd, readable, writable)
+
+    far.send(b"x")
+    assert await told(readiness, Last()) == [(near.fileno(), True, False)]
+    readiness.close()
+    far_other.send(b"x")
+    assert await told(others, Noted()) == [(other.fileno(), True, False)], "nobody else notices"
+    others.close()

@@ -16,10 +16,13 @@ from emailproxy import ini
 from emailproxy.config.deferred import parse_irregular
 from emailproxy.config.model import Fault
 from emailproxy.references.base import Fetched, Reference
+from emailproxy.store.base import CACHED_OPTIONS
 
 __all__ = ["Section", "Syntax", "decode", "parse"]
 
 _NOTHING: Final[Mapping[str, Reference | Fetched | None]] = MappingProxyType({})
+_CACHED: Final = frozenset(CACHED_OPTIONS)
+_TOKEN: Final = "(not kept)"  # noqa: S105 - stands for one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,21 @@ def decode(octets: bytes, file: Path) -> tuple[str, tuple[Fault, ...]]:
 def parse(text: str, file: Path) -> Syntax:
     """Read `text`, which came from `file`; never raises for what a text can hold.
 
-    Sections of which the same is said share it, so that thousands of them take little room.
+    Sections of which the same is said share it, so that thousands of them take little room. Of an account's tokens only
+    the names are told, at least where they are long: the store reads the values.
     """
     try:
-        return Syntax(_shared(ini.sections(text)), ())
+        return Syntax(_shared(ini.sections(text, forget=_forget_tokens)), ())
     except ini.IrregularError:
         return parse_irregular(text, file)
+
+
+def _forget_tokens(found: dict[str, dict[str, str]]) -> None:
+    """Let go of the tokens of the last section."""
+    name = next(reversed(found), ini.DEFAULT)
+    # A template's sealed secret is no token, and is read.
+    if "@" in name and not name.startswith("@"):
+        found[name] = {option: _TOKEN if option in _CACHED else text for option, text in found[name].items()}
 
 
 def _shared(found: Mapping[str, Mapping[str, str]]) -> dict[str, Section]:

@@ -27,6 +27,17 @@ def test_sections_and_options() -> None:
     assert list(read.sections) == ["a b", "B", "b"]
 
 
+def test_long_tokens_are_left_to_the_store() -> None:
+    token = "gAAAA" * 1000
+    options = f"client_secret = s\naccess_token = {token}\nclient_secret_encrypted = {token}\n"
+    read = parse(f"[ada@x]\n{options}[@x]\n{options}[notes]\n{options}", FILE).sections
+    assert read["ada@x"].own == {"client_secret", "access_token", "client_secret_encrypted"}
+    assert token not in read["ada@x"].options.values()
+    assert read["ada@x"].options["client_secret"] == "s"
+    for name in ("@x", "notes"):
+        assert read[name].options["client_secret_encrypted"] == token
+
+
 def test_every_fault_is_found_with_its_line() -> None:
     text = """\
 s3cret before all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import re
@@ -10,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.patience import HANG
@@ -22,21 +23,28 @@ _STOP_SECONDS = HANG
 """A server that does not end after this long is killed, and the test that needed it fails."""
 
 
-_PORTS_EACH = 2000
-_FIRST_PORT = 12_000
-"""Below those that the system hands out for connections (32,768 on Linux), and apart for each of pytest's workers: what
-was free a moment ago is still free when the server that shall have it has started."""
-_ports = itertools.cycle(
-    range(_PORTS_EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + _FIRST_PORT, 2**16)[
-        :_PORTS_EACH
-    ]
-)
+_PORTS = range(12_000, 32_000)
+"""Below those that the system hands out for connections (32,768 on Linux): what was free a moment ago is free when the
+server that shall have it has started."""
+_PORTS_EACH = 1000
+"""For each process that runs tests, pytest's workers and those of another run on this machine."""
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    """The ports that are this process's alone, round and round. It holds the first of them as long as it lives."""
+    for first in _PORTS[::_PORTS_EACH]:
+        with contextlib.suppress(OSError), socket.socket() as claim:
+            claim.bind(("127.0.0.1", first))
+            claim.detach()
+            return itertools.cycle(range(first + 1, first + _PORTS_EACH))
+    raise AssertionError(f"every range of {_PORTS_EACH} ports from {_PORTS[0]} on is taken")
 
 
 def free_ports(count: int) -> list[int]:
     """Loopback ports that are free, all different."""
     found: list[int] = []
-    for port in itertools.islice(_ports, _PORTS_EACH):
+    for port in itertools.islice(_ports(), _PORTS_EACH):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             found.append(port)
         if len(found) == count:

@@ -201,7 +201,7 @@ class Proxy:
     def await_listening(self, listener: Listener) -> None:
         self.running.wait_for(rf"{re.escape(listener.section)} listening on .*{listener.port}", HANG)
 
-    def await_file(self, path: Path, pattern: str, seconds: float = 20) -> None:
+    def await_file(self, path: Path, pattern: str, seconds: float = HANG) -> None:
         """Wait until a log file of the proxy matches."""
         deadline = time.monotonic() + seconds
         while not (path.exists() and re.search(pattern, path.read_text())):

@@ -88,7 +88,7 @@ def test_a_managed_account_from_the_consent_to_the_mail(
         login = thread.submit(first)
         url = proxy.running.wait_for(rf"account {USER} needs authorisation: open (\S+)")[1]
         assert world.oauth.browser().authorise(url, USER).status == 200
-        assert login.result(30) == "OK"
+        assert login.result(HANG) == "OK"
     for _ in range(2):
         with connect_imap(proxy) as client:
             assert client.login(USER, phone)[0] == "OK"
@@ -183,7 +183,7 @@ def test_certificates_networks_and_a_load_balancer(
             ),
         ],
     )  # fmt: skip
-    assert "sends mail as daemon@example.test without a password" in proxy.running.output()
+    proxy.running.wait_for("sends mail as daemon@example.test without a password")
     _, text = message(ROBOT, ROBOT)
     done = subprocess.run(
         [program("swaks"), "--server", "127.0.0.1", "--port", str(smtp), "--from", ROBOT, "--to", ROBOT, "--data", "-"],

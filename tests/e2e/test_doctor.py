@@ -6,8 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+from emailproxy.status import read_status
+from tests.patience import HANG
 
 from .clients import connect_imap
 from .conftest import StartProxy
@@ -40,6 +44,14 @@ def failed(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [finding for finding in found["findings"] if finding["outcome"] == "failed"]
 
 
+def await_ready(proxy: Proxy) -> None:
+    """Wait until the file says so that tells other processes of the proxy: it is written behind the log."""
+    end = time.monotonic() + HANG
+    while (status := read_status(proxy.path).status) is None or not status.ready:
+        assert time.monotonic() < end, proxy.running.tail()
+        time.sleep(0.02)
+
+
 def log_in(proxy: Proxy) -> None:
     with connect_imap(proxy) as client:
         client.login(USER, PASSWORD)
@@ -53,6 +65,7 @@ def test_all_is_well_and_a_refresh_token_for_single_use_survives(
     proxy = start_proxy({USER: accounts.authorised(USER, lifetime=-100, refresh_tokens="single_use")})
     world.oauth.mood(rotate=True)
     before = unseal(proxy.record(USER), "refresh_token")
+    await_ready(proxy)
     status, found = doctor(proxy, USER, "--password-file", "-")
     assert status == 0, failed(found)
     steps = [(finding["subject"].split(" ")[0], finding["step"]) for finding in found["findings"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import imaplib
-import re
 import urllib.parse
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +59,7 @@ def test_authorization_code_with_a_local_listener(
         assert page.status == 200
         # The success page is shown only after the code was exchanged.
         assert world.oauth.requests()["authorization_code"] == 1
-        login.result(20)
+        login.result(HANG)
     log_in(proxy)
     assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
     record = proxy.record(USER)
@@ -83,7 +82,7 @@ def test_a_failed_exchange_is_said_on_the_page(start_proxy: StartProxy, accounts
         page = world.oauth.browser().authorise(url, USER)
         assert page.status >= 400 or "success" not in page.text.lower()
         with pytest.raises(imaplib.IMAP4.error):
-            login.result(20)
+            login.result(HANG)
 
 
 def test_a_person_who_refuses_is_believed(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
@@ -93,7 +92,7 @@ def test_a_person_who_refuses_is_believed(start_proxy: StartProxy, accounts: Acc
         page = world.oauth.browser().authorise(announced(proxy), USER, refuse=True)
         assert "success" not in page.text.lower()
         with pytest.raises(imaplib.IMAP4.error, match=r"UNAVAILABLE|CONTACTADMIN"):
-            login.result(20)
+            login.result(HANG)
     assert "access_token" not in proxy.record(USER)
 
 
@@ -111,7 +110,7 @@ def test_a_redirect_with_a_wrong_state_does_not_end_the_flow(
         for probe in ("", "favicon.ico", "robots.txt"):
             stranger.authorise(options["redirect_uri"] + probe, "nobody")
         assert world.oauth.browser().authorise(url, USER).status == 200
-        login.result(20)
+        login.result(HANG)
 
 
 def test_ten_connections_wait_for_one_consent(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
@@ -121,7 +120,7 @@ def test_ten_connections_wait_for_one_consent(start_proxy: StartProxy, accounts:
         url = announced(proxy)
         assert world.oauth.browser().authorise(url, USER).status == 200
         for login in logins:
-            login.result(30)
+            login.result(HANG)
     assert proxy.running.output().count("needs authorisation") == 1
     assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
 
@@ -143,7 +142,7 @@ def test_authorization_code_with_a_pasted_redirect(start_proxy: StartProxy, acco
         login = thread.submit(log_in, proxy)
         page = world.oauth.browser().authorise(announced(proxy), USER, stop_before=options["redirect_uri"])
         proxy.running.type_line(page.url)
-        login.result(20)
+        login.result(HANG)
     log_in(proxy)
     assert world.oauth.requests() == {"total": 1, "authorization_code": 1}
 
@@ -159,7 +158,7 @@ def test_a_public_client_uses_pkce_without_being_told(
         url = announced(proxy)
         assert "code_challenge_method=S256" in url
         assert world.oauth.browser().authorise(url, USER).status == 200
-        login.result(20)
+        login.result(HANG)
 
 
 # -- a device code
@@ -172,7 +171,7 @@ def test_device_code(start_proxy: StartProxy, accounts: Accounts, world: World) 
         login = thread.submit(log_in, proxy)
         url = announced(proxy)
         assert "user_code=" in url
-        assert re.search(r"compare the code [A-Z]{4}-[A-Z]{4}, or enter it at ", proxy.running.output())
+        proxy.running.wait_for(r"compare the code [A-Z]{4}-[A-Z]{4}, or enter it at ")
         world.oauth.mood(
             failure={"status": 400, "body": '{"error":"slow_down"}', "contentType": "application/json", "times": 1}
         )
@@ -205,8 +204,8 @@ def test_a_person_who_refuses_a_device_code(start_proxy: StartProxy, accounts: A
         login: Future[bytes] = thread.submit(log_in, proxy)
         world.oauth.browser().authorise(announced(proxy), USER, refuse=True)
         with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
-            login.result(40)
-    assert "denied: access_denied" in proxy.running.output()
+            login.result(HANG)
+    proxy.running.wait_for("denied: access_denied")
     assert "access_token" not in proxy.record(USER)
 
 
@@ -308,7 +307,7 @@ def test_a_person_and_a_certificate(start_proxy: StartProxy, accounts: Accounts,
     with ThreadPoolExecutor(1) as thread:
         login = thread.submit(log_in, proxy)
         assert world.oauth.browser().authorise(announced(proxy), USER).status == 200
-        login.result(20)
+        login.result(HANG)
     log_in(proxy)
     requests = world.oauth.requests()
     assert requests["authorization_code"] == 1

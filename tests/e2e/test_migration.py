@@ -122,7 +122,7 @@ def test_the_classic_proxy_opens_our_file(
         login = thread.submit(log_in, proxy, user, password)
         url = proxy.running.wait_for(rf"account {user} needs authorisation: open (\S+)")[1]
         assert world.oauth.browser().authorise(url, user).status == 200
-        login.result(30)
+        login.result(HANG)
     proxy.stop()
     world.oauth.reset()
     process = Process(

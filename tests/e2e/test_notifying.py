@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from tests.patience import HANG
+
 from .conftest import StartProxy
 from .proxy import Accounts
 from .test_flows import USER, log_in
@@ -26,7 +28,7 @@ for new in folder.glob("*.new"):
 def told(folder: Path, number: int) -> dict[str, Any]:
     """The news of this number, when it is there."""
     path = folder / f"{number}.json"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG
     while not path.exists():
         assert time.monotonic() < deadline, sorted(folder.iterdir())
         time.sleep(0.05)
@@ -48,7 +50,7 @@ def test_a_command_brings_the_code_to_a_person(
         needed = told(folder, 0)
         assert (needed["event"], needed["account"]) == ("needs_consent", USER)
         assert needed["client"].startswith("127.0.0.1:")
-        assert needed["user_code"] in proxy.running.output()
+        proxy.running.wait_for(needed["user_code"])
         assert world.oauth.browser().authorise(needed["url"], USER).status == 200
         login.result(60)
     given = told(folder, 1)

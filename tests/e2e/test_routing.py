@@ -74,7 +74,7 @@ def test_one_port_for_accounts_of_different_servers(start_proxy: StartProxy, acc
             smtp.quit()
     for name in ("imaps", "pops", "smtps", "imap", "pop", "smtp"):
         # That debug is on shows where each dialogue took place.
-        assert f"localhost:{ports[name]}" in proxy.running.output(), name
+        proxy.running.wait_for(f"localhost:{ports[name]}")
 
 
 def test_an_account_without_a_server_hears_it_after_the_right_password(
@@ -129,7 +129,7 @@ def test_another_name_for_one_protocol(start_proxy: StartProxy, accounts: Accoun
         smtp.login(shared, PASSWORD)
         smtp.sendmail(shared, [delegate], message(delegate)[1])
         smtp.quit()
-    assert f"user=<{delegate}>" in world.dovecot.process.output()
+    world.dovecot.process.wait_for(f"user=<{delegate}>")
     with connect_imap(proxy) as imap, pytest.raises(imaplib.IMAP4.error, match="CONTACTADMIN"):
         imap.login(shared, PASSWORD)  # this server knows no delegation
 

@@ -59,7 +59,7 @@ def test_a_server_with_an_unknown_certificate_gets_no_token(
         imap.login(USER, PASSWORD)
     with connect_smtp(proxy) as smtp, pytest.raises(smtplib.SMTPAuthenticationError):
         smtp.login(USER, PASSWORD)
-    assert "certificate" in proxy.running.output().lower()
+    proxy.running.wait_for("(?i)certificate")
     assert world.dovecot.process.output().count("Login: ") == logins
 
 
@@ -75,11 +75,14 @@ def test_a_server_that_refuses_for_good(start_proxy: StartProxy, accounts: Accou
 
 
 def test_a_stranger_costs_no_upstream_connection(start_proxy: StartProxy, accounts: Accounts, world: World) -> None:
+    said = len(world.dovecot.process.output())
     proxy = start_proxy({USER: accounts.authorised(USER)}, settings={"delete_account_token_on_password_error": "False"})
     for listener in proxy.listeners:
         # The start-up look at each server's capabilities is over.
         proxy.running.wait_for(rf"localhost:{proxy.upstream_port(listener)} offers")
-    time.sleep(0.5)  # and Dovecot has logged its end
+    for protocol in ("imap", "pop3", "submission"):
+        world.dovecot.process.wait_for(f"{protocol}-login: Info: ", after=said)  # and Dovecot has logged its end
+    time.sleep(0.5)  # a second line, if there is one
     before = world.dovecot.process.output().count("-login: Info:")
     for _ in range(3):
         with connect_imap(proxy) as imap, pytest.raises(imaplib.IMAP4.error):

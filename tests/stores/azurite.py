@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.e2e.processes import free_ports
 from tests.patience import HANG
 from tests.stores.azure_vault import jwt
 from tests.stores.conftest import cannot
@@ -73,7 +74,7 @@ def running_azurite(folder: Path) -> Iterator[Azurite]:
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    port = _free_port()
+    [port] = free_ports(1)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
@@ -92,12 +93,6 @@ def running_azurite(folder: Path) -> Iterator[Azurite]:
     finally:
         process.terminate()
         process.wait(HANG)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
