@@ -38,10 +38,6 @@ MAX_UNREAD = 2 * SCRATCH_SIZE
 FEED_SIZE = 64 * 1024
 """Octets given to OpenSSL at a time. A memory BIO never shrinks, so this bounds what a once busy connection keeps."""
 
-RECORD_SIZE = 512
-"""Octets of a record before the relay. A token is several times as long, and the BIO would keep its size; so it keeps
-that of the handshake's first message. All of them leave in one packet."""
-
 
 class Scratch:
     """The two buffers that all connections of one thread share; valid only until the next await."""
@@ -274,17 +270,8 @@ class Connection:
             OSError: the connection is broken.
         """
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._tls is None:
-            if data and not self.send_nowait(data):
-                await self.flush()
-            return
-        self.sent += len(data)
-        records = [self._rest]
-        for start in range(0, len(data), RECORD_SIZE):
-            self._tls.write(data[start : start + RECORD_SIZE])
-            records.append(self._outgoing.read())
-        self._rest = b"".join(records)
-        await self.flush()
+        if data and not self.send_nowait(data):
+            await self.flush()
 
     async def flush(self) -> None:
         """Wait until the kernel has taken everything.

@@ -104,21 +104,6 @@ async def test_tls_both_ways_at_once(contexts: tuple[ssl.SSLContext, ssl.SSLCont
     assert results == {"left": data, "right": data}
 
 
-async def test_a_long_line_leaves_at_once_in_short_records(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    line = b"A1 AUTHENTICATE XOAUTH2 " + os.urandom(2000).hex().encode() + b"\r\n"
-    async with secured(contexts) as (left, right):
-        assert await exchange(right, left, b"") == b"", "what TLS says behind its handshake is read"
-        await left.send(line)
-        wire = right.sock.recv(SCRATCH_SIZE, socket.MSG_PEEK)
-        sizes = []
-        while wire:
-            sizes.append(int.from_bytes(wire[3:5]))
-            wire = wire[5 + sizes[-1] :]
-        assert len(sizes) > 1
-        assert max(sizes) < 600, "OpenSSL keeps a buffer of the longest that was sent"
-        assert await right.receive() == line
-
-
 async def test_a_shut_down_side_still_receives(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     async with secured(contexts) as (left, right):
         left.shut_down_sending()
