@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -82,4 +83,6 @@ def docs(files: tuple[Path, ...], into: Path | None) -> None:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: who is told to end does not leave the rows running.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     main()

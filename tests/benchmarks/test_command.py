@@ -1,6 +1,10 @@
 """What is typed is understood, or refused with a reason."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -14,6 +18,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.running import RUNS, changed
 from benchmarks.sizes import FULL, QUICK, SMOKE
 from benchmarks.witness import Witness
+from tests.patience import HANG
 
 
 def test_sizes_can_be_changed() -> None:
@@ -82,3 +87,17 @@ def test_what_no_run_wrote_is_refused(tmp_path: Path) -> None:
 def test_everything_says_what_it_does(name: str) -> None:
     done = CliRunner().invoke(main, [name, "--help"])
     assert done.exit_code == 0, done.output
+
+
+def test_who_is_told_to_end_leaves_no_row_running(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "idle", "--smoke", "--only", "emailproxy", "--no-pin"]
+    with subprocess.Popen(
+        [*command, "--output", str(tmp_path)], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stderr is not None
+        assert any("emailproxy" in line for line in iter(run.stderr.readline, "")), "it measures"
+        run.send_signal(signal.SIGTERM)
+        run.stderr.read()
+        assert run.wait(HANG) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
